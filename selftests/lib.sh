@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Sourced by the tests: KTAP output, network namespaces, what /proc shows.
+#
+#   . "$(dirname "$0")/lib.sh"
+#   begin 2                          # two test points will follow
+#   setup_ns server client           # $server and $client name namespaces, loopback up
+#   veth_pair server client          # 10.9.0.1 and .2, fd09::1 and ::2
+#   check 'MUST-42: two connections share a port' my_function
+#   check 'the listener is shown' wait_until 5 listed "$server" LISTEN 7000
+#   finish
+#
+# RTCPFSM_PROTO is the IP protocol under test: 253, or 6 to put the host's own TCP to
+# the same test (what only the module has is then left out).
+
+proto=${RTCPFSM_PROTO:-253}
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+script=$(basename "$0" .sh)
+namespaces=()
+
+# The kernel's KTAP functions: beside an installed test, or in the source tree KSFT_DIR.
+for helpers in "$here/../kselftest" "${KSFT_DIR:-/nonexistent}/kselftest" \
+	/usr/local/src/linux-source-7.3/tools/testing/selftests/kselftest; do
+	if [ -r "$helpers/ktap_helpers.sh" ]; then break; fi
+done
+# shellcheck disable=SC1091
+. "$helpers/ktap_helpers.sh"
+
+# begin N: the KTAP header, the plan of N test points, and the cleaning up.
+begin() {
+	ktap_print_header
+	ktap_set_plan "$1"
+	trap cleanup EXIT
+	if [ "$proto" != 6 ] && [ ! -e /proc/net/rtcpfsm ]; then
+		ktap_exit_fail_msg 'rust_tcpfsm is not loaded'
+	fi
+	work=$(mktemp -d)
+}
+
+# finish: the totals; exits 0 only when every planned point passed.
+finish() { ktap_finished; }
+
+# Programs of a dead namespace hold it: they go first. The counters of the arcs that this
+# script took are kept for zz_arcs_all.sh where RTCPFSM_ARCS names a directory.
+cleanup() {
+	local ns
+	for ns in "${namespaces[@]}"; do
+		if [ -n "${RTCPFSM_ARCS:-}" ] && [ "$proto" != 6 ]; then
+			ip netns exec "$ns" cat /proc/net/rtcpfsm_stat >"$RTCPFSM_ARCS/$script.$ns" 2>/dev/null || true
+		fi
+		ip netns pids "$ns" 2>/dev/null | xargs -r kill -9 2>/dev/null || true
+		ip netns del "$ns" 2>/dev/null || true
+	done
+	namespaces=()
+	if [ -n "${work:-}" ]; then rm -rf "$work"; fi
+}
+
+# setup_ns NAME..: a namespace each, loopback up; the variable NAME holds its real name.
+setup_ns() {
+	local name ns
+	for name; do
+		ns=$name-$$
+		ip netns add "$ns"
+		namespaces+=("$ns")
+		ip -n "$ns" link set lo up
+		printf -v "$name" %s "$ns"
+	done
+}
+
+# veth_pair A B [NET]: joins the namespaces of setup_ns by a link: 10.9.NET.1 and fd09:NET::1 in
+# A, .2 and ::2 in B, devices vNET at both ends. NET is 0 if left out.
+veth_pair() {
+	local a=${!1} b=${!2} net=${3:-0}
+	ip link add "v$net" netns "$a" type veth peer name "v$net" netns "$b"
+	ip -n "$a" addr add "10.9.$net.1/24" dev "v$net"
+	ip -n "$b" addr add "10.9.$net.2/24" dev "v$net"
+	ip -n "$a" addr add "fd09:$net::1/64" dev "v$net" nodad
+	ip -n "$b" addr add "fd09:$net::2/64" dev "v$net" nodad
+	ip -n "$a" link set "v$net" up
+	ip -n "$b" link set "v$net" up
+}
+
+# in_ns NS COMMAND..: runs it there (NS is a real name, as setup_ns gave it).
+in_ns() { ip netns exec "$@"; }
+
+# stat_of NS KIND NAME: one counter of /proc/net/rtcpfsm_stat there, 0 if it has none.
+stat_of() {
+	in_ns "$1" cat /proc/net/rtcpfsm_stat |
+		awk -v k="$2" -v n="$3" '$1 == k && $2 == n { sum += $3 } END { print sum + 0 }'
+}
+
+# listed NS STATE [PORT]: does /proc/net/rtcpfsm there show an object in STATE (at that local port)?
+listed() {
+	in_ns "$1" cat /proc/net/rtcpfsm |
+		awk -v s="$2" -v p="${3:-}" 'NR > 1 && $3 == s && (p == "" || $1 ~ ":" p "$") { found = 1 } END { exit !found }'
+}
+
+# set_sysctl NS NAME VALUE: net.rtcpfsm.NAME there.
+set_sysctl() { in_ns "$1" sh -c "echo '$3' >/proc/sys/net/rtcpfsm/$2"; }
+
+# wait_until SECONDS COMMAND..: runs it again and again until it succeeds; fails after SECONDS.
+wait_until() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		if [ "$SECONDS" -ge "$end" ]; then
+			echo "not within time: $*"
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+# check WHAT COMMAND..: a test point; what the command printed is shown if it fails.
+check() {
+	local what=$1
+	shift
+	if "$@" >"$work/output" 2>&1; then
+		ktap_test_pass "$what"
+	else
+		ktap_test_fail "$what"
+		sed 's/^/# /' "$work/output"
+	fi
+}
+
+# prove WHAT [DRILL OPTIONS..] <SCRIPT: a test point that is a drill script (see drill.c), run in the
+# namespace of `setup_ns host`. Each gets ports of its own, so that none meets another's leftovers.
+points=0
+prove() {
+	local what=$1
+	shift
+	points=$((points + 1))
+	cat >"$work/script"
+	# shellcheck disable=SC2154  # setup_ns host sets it
+	check "$what" "$here/drill" --netns "$host" --proto "$proto" \
+		--port $((7000 + points)) --peer-port $((20000 + 16 * points)) "$@" "$work/script"
+}
