@@ -19,9 +19,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 script=$(basename "$0" .sh)
 namespaces=()
 
-# The kernel's KTAP functions: beside an installed test, or in the source tree KSFT_DIR.
+# The kernel's KTAP functions: beside an installed test, in the tree KSFT_DIR, or in the cached source.
 for helpers in "$here/../kselftest" "${KSFT_DIR:-/nonexistent}/kselftest" \
-	/usr/local/src/linux-source-7.3/tools/testing/selftests/kselftest; do
+	"${XDG_CACHE_HOME:-${HOME:-/root}/.cache}"/rust_tcpfsm/linux-*/tools/testing/selftests/kselftest; do
 	if [ -r "$helpers/ktap_helpers.sh" ]; then break; fi
 done
 # shellcheck disable=SC1091
