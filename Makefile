@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0
+# Every task by name. The module itself is built by the kernel's kbuild, from Kbuild.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test host-test guest-test conformance module kernels shell lint doc clean
+
+# A build directory of its own for each of several checkouts' or people's runs.
+BUILD ?= $(CURDIR)/build
+export BUILD
+export TESTS FLAVOUR SCRIPT ACCEL RUSTC BINDGEN
+
+help:
+	@echo 'make run          show TCP connections live and die in a guest (first builds a kernel: 10 to 13 minutes)'
+	@echo 'make shell        a prompt in such a guest, the module loaded'
+	@echo 'make module       build rust_tcpfsm.ko for the guest kernel, or for KDIR=<built kernel tree with CONFIG_RUST=y>'
+	@echo 'make test         host tests, then the kselftests in a debug kernel (first builds it: 16 minutes)'
+	@echo "make host-test    the host tests alone; make guest-test: the kselftests alone (TESTS='a.sh b.sh' some of them)"
+	@echo 'make conformance  RFC 9293 requirement by requirement: which test proves it (after make test)'
+	@echo 'make lint         rustfmt, clippy, shellcheck'
+	@echo 'make doc          the documentation of the code, in build/doc'
+	@echo 'make kernels      both guest kernels'
+	@echo 'make clean        remove what was built here (the kernels stay in the cache)'
+	@echo
+	@echo 'FLAVOUR=lean|debug the guest kernel, ACCEL=kvm|tcg how it runs, BUILD=DIR where files go (build/)'
+
+run:
+	@qemu/run.sh demo
+
+shell:
+	@qemu/run.sh shell
+
+test:
+	@qemu/test.sh all
+
+host-test:
+	@qemu/test.sh host
+
+guest-test:
+	@qemu/test.sh guest
+
+kernels:
+	@qemu/deps.sh build
+	@qemu/kernel.sh lean
+	@qemu/kernel.sh debug
+
+# For a tree of the user's own nothing is installed: what is missing is said.
+module:
+ifdef KDIR
+	@qemu/module.sh '$(KDIR)' '$(BUILD)/kdir-$(shell printf %s '$(KDIR)' | sha256sum | cut -c 1-8)'
+else
+	@qemu/deps.sh build
+	@qemu/module.sh "$$(qemu/kernel.sh $(or $(FLAVOUR),lean))" '$(BUILD)/$(or $(FLAVOUR),lean)'
+endif
+
+lint:
+	@qemu/lint.sh
+
+conformance:
+	@selftests/conformance.py spec/rfc9293.tsv $(wildcard $(BUILD)/test/host.log $(BUILD)/test/*/ktap.log)
+
+doc:
+	@qemu/doc.sh
+
+clean:
+	rm -rf '$(BUILD)'

@@ -1,0 +1,138 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# deps.sh build|guest|lint|host..: sees to it that the tools for these tasks are there: packages by
+# apt-get as root, bindgen in the cache. Does nothing where all is there.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+packages=() lacking=()
+
+# want PACKAGE PROBE..: PACKAGE is needed unless each PROBE is a command, or a file where it has a slash.
+want() {
+	local package=$1 probe
+	shift
+	for probe in "$@"; do
+		case $probe in
+		*/*) compgen -G "$probe" >/dev/null && continue ;;
+		*) PATH=$PATH:/usr/sbin:/sbin type -P "$probe" >/dev/null && continue ;;
+		esac
+		packages+=("$package") lacking+=("$probe")
+		return
+	done
+}
+
+# rust_packages STEM..: the Debian packages of a rustc that is new enough: rustc-web where there is one.
+rust_packages() {
+	if apt-cache show rustc-web >/dev/null 2>&1; then echo rustc-web rust-web-src; else echo rustc rust-src; fi
+}
+
+build_tools() {
+	local names
+	want make make
+	want gcc gcc
+	want libc6-dev '/usr/lib/*/libc.a' /usr/include/stdio.h
+	want flex flex
+	want bison bison
+	want bc bc
+	want kmod depmod
+	want xz-utils xz
+	want libelf-dev /usr/include/gelf.h
+	want libssl-dev /usr/include/openssl/opensslv.h
+	find_toolchain || true
+	case $missing in *rustc*)
+		names=$(rust_packages)
+		packages+=("${names% *}" "${names#* }") lacking+=('rustc >= 1.85 with its rust-src')
+		;;
+	esac
+	case $missing in *clang*)
+		names=19
+		if ! apt-cache show clang-19 >/dev/null 2>&1; then names=; fi
+		packages+=("clang${names:+-$names}" "lld${names:+-$names}" "llvm${names:+-$names}") lacking+=('clang >= 17')
+		;;
+	esac
+	if ! compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null && ! compgen -G '/usr/lib*/libclang*.so*' >/dev/null; then
+		packages+=("libclang-${llvm:+${llvm#-}-}dev") lacking+=('libclang (for bindgen)')
+		if [ -z "$llvm" ]; then packages[-1]=libclang${names:+-$names}-dev; fi
+	fi
+	case $missing in *bindgen*) cargo_tool ;; esac
+}
+
+cargo_tool() {
+	local name=cargo
+	if apt-cache show cargo-web >/dev/null 2>&1; then name=cargo-web; fi
+	want "$name" cargo
+}
+
+guest_tools() {
+	want qemu-system-x86 qemu-system-x86_64
+	want busybox-static busybox
+	want iproute2 ip tc ss
+	want tcpdump tcpdump
+	want ethtool ethtool
+	want procps sysctl
+	want rsync rsync
+	want kmod depmod modprobe
+}
+
+lint_tools() {
+	want shellcheck shellcheck
+	find_toolchain || true
+	local name
+	for name in clippy-driver rustfmt; do
+		if [ ! -x "$(dirname "${rustc:-/usr/bin/rustc}")/$name" ]; then
+			case $(rust_packages)/$name in
+			*web*/clippy*) packages+=(rust-web-clippy) ;;
+			*web*/rustfmt) packages+=(rustfmt-web) ;;
+			*/clippy*) packages+=(rust-clippy) ;;
+			*) packages+=(rustfmt) ;;
+			esac
+			lacking+=("$name")
+		fi
+	done
+	host_tools
+}
+
+host_tools() {
+	cargo_tool
+	want gcc gcc
+}
+
+collect() {
+	packages=() lacking=()
+	local task
+	for task in "$@"; do "${task}_tools"; done
+}
+
+[ $# -gt 0 ] || set -- build guest
+collect "$@"
+if [ ${#packages[@]} -gt 0 ]; then
+	mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
+	command="apt-get install --no-install-recommends ${packages[*]}"
+	type -P apt-get >/dev/null || die "not found: ${lacking[*]}; install them (on Debian: $command)"
+	[ "$(id -u)" = 0 ] || die "not found: ${lacking[*]}; not root, so run: sudo $command"
+	say "Installing: ${packages[*]}"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -qq update </dev/null >&2 || say 'apt-get update failed; going on with the lists that are here.'
+	# With fresh lists the names may be others: a machine without lists knows no rustc-web.
+	collect "$@"
+	apt-get -qq install -y --no-install-recommends "${packages[@]}" </dev/null >&2 ||
+		die "packages did not install: $command"
+	collect "$@"
+	[ ${#packages[@]} = 0 ] || die "still not found after the installation: ${lacking[*]}"
+fi
+
+for task in "$@"; do
+	[ "$task" = build ] || continue
+	if [ ! -x "$bindgen" ]; then
+		[ -z "${BINDGEN:-}" ] || die "BINDGEN=$BINDGEN is no program"
+		say "Building bindgen $bindgen_version (one to two minutes)."
+		mkdir -p "$cache"
+		cargo install --quiet bindgen-cli --version "$bindgen_version" --locked \
+			--root "$cache/bindgen.part" </dev/null >&2 || die "cargo install bindgen-cli --version $bindgen_version failed"
+		rm -rf "$cache/bindgen-$bindgen_version"
+		mv "$cache/bindgen.part" "$cache/bindgen-$bindgen_version"
+	fi
+	find_toolchain || die "no toolchain that can build Rust for the kernel:$missing; install it by: apt-get install $(rust_packages) clang-19 lld-19 llvm-19 libclang-19-dev"
+	"$(dirname "$0")/source.sh"
+done

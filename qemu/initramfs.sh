@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# initramfs.sh: makes build/initramfs.gz of this machine's own programs and their libraries.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# The real ones: busybox' own do less, or other things.
+programs=(bash ip tc ss bridge nstat tcpdump ethtool modprobe insmod rmmod lsmod modinfo depmod sysctl
+	awk cat cmp cp cut date dd diff env find grep head kill ls mkdir mkfifo mktemp mv nproc od ps pgrep pkill
+	printf readlink rm sed seq sleep sort stat stdbuf stty tail tee timeout touch tr uname wc xargs
+	dmesg flock ipcs nsenter prlimit setpriv setsid taskset unshare strace nft)
+image=$build/initramfs.gz
+PATH=$PATH:/usr/sbin:/sbin
+busybox=$(type -P busybox) || die 'busybox is missing: run qemu/deps.sh guest'
+if [ -f "$image" ] && [ "$image" -nt "$0" ] && [ "$image" -nt "$top/qemu/init" ] && [ "$image" -nt "$busybox" ]; then exit; fi
+
+mkdir -p "$build"
+root=$(mktemp -d "$build/initramfs.XXXXXX")
+trap 'rm -rf "$root"' EXIT
+mkdir -p "$root"/{etc,root,usr/bin,usr/sbin,usr/lib,usr/lib64}
+for dir in bin sbin lib lib64; do ln -s "usr/$dir" "$root/$dir"; done
+
+# put FILE..: at the same path in the image, with the libraries it wants.
+put() {
+	local file library
+	for file; do
+		install -D -m 755 "$(readlink -f "$file")" "$root$file"
+		while read -r library; do
+			[ -e "$root$library" ] || install -D -m 755 "$(readlink -f "$library")" "$root$library"
+		done < <(ldd "$file" 2>/dev/null | grep -o '/[^ ]*')
+	done
+}
+
+put "$busybox"
+[ "$busybox" = /usr/bin/busybox ] || [ "$busybox" = /bin/busybox ] || die "busybox is expected in /usr/bin, not $busybox"
+for name in "${programs[@]}"; do
+	file=$(type -P "$name") || continue
+	# In the one place where scripts look for it, whatever link leads to it here.
+	install -D -m 755 "$(readlink -f "$file")" "$root/usr/bin/$name"
+	put "$file"
+done
+for library in /usr/libexec/coreutils/libstdbuf.so /usr/lib/*/coreutils/libstdbuf.so; do
+	if [ -f "$library" ]; then put "$library"; fi
+done
+if [ -d /usr/lib/tc ]; then cp -r /usr/lib/tc "$root/usr/lib/"; fi
+ln -sf bash "$root/usr/bin/sh"
+for applet in $("$busybox" --list); do
+	case $applet in busybox | sh | ash | init | linuxrc) continue ;; esac
+	[ -e "$root/usr/bin/$applet" ] || [ -e "$root/usr/sbin/$applet" ] || ln -s busybox "$root/usr/bin/$applet"
+done
+for name in modprobe insmod ip; do ln -sf "../bin/$name" "$root/usr/sbin/$name"; done
+printf '%s\n' root:x:0:0:root:/root:/bin/bash nobody:x:65534:65534::/:/bin/sh tcpdump:x:100:100::/:/bin/sh >"$root/etc/passwd"
+printf '%s\n' root:x:0: nogroup:x:65534: tcpdump:x:100: >"$root/etc/group"
+printf '127.0.0.1 localhost guest\n::1 localhost\n' >"$root/etc/hosts"
+printf 'hosts: files\n' >"$root/etc/nsswitch.conf"
+printf '253 rtcpfsm RTCPFSM\n' >"$root/etc/protocols"
+install -m 755 "$top/qemu/init" "$root/init"
+
+(cd "$root" && find . | "$busybox" cpio -o -H newc -R 0:0 2>/dev/null) | gzip -1 >"$image.part"
+mv "$image.part" "$image"

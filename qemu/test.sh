@@ -1,0 +1,147 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# test.sh host|guest|all: the host tests, the kselftests in the guest, or both; the last line printed is
+# "N passed, N failed", and the exit status tells whether none failed.
+# TESTS='a.sh b.sh': these kselftests alone. FLAVOUR=lean: in the lean kernel. BUILD=DIR: all files there.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+what=${1:-all} flavour=${FLAVOUR:-debug}
+results=$build/test
+passed=0 failed=0
+skips=() faults=()
+
+# count PASSED FAILED: adds to the sums.
+count() { passed=$((passed + $1)) failed=$((failed + $2)); }
+# fault WHAT: a failure that no test reports by itself.
+fault() { faults+=("$1"); failed=$((failed + 1)); }
+
+host() {
+	local log=$results/host.log status=0 numbers
+	local runner=(cargo test --workspace --no-fail-fast)
+	if cargo nextest --version >/dev/null 2>&1; then runner=(cargo nextest run --workspace --no-fail-fast); fi
+	say "Host tests: ${runner[*]}"
+	(cd "$top/selftests/host" && CARGO_TARGET_DIR=$build/host CARGO_TERM_COLOR=never "${runner[@]}" </dev/null) >"$log" 2>&1 || status=$?
+	# nextest: "Summary [..] 3 tests run: 2 passed, 1 failed, 0 skipped"; cargo: "test result: .. 2 passed; 1 failed; .."
+	numbers=$(awk '
+		/^ *Summary \[/ || /^test result: / {
+			seen = 1
+			for (i = 1; i < NF; i++) {
+				if ($(i + 1) ~ /^passed/) ok += $i
+				if ($(i + 1) ~ /^(failed|timed|exec)/) bad += $i
+			}
+		}
+		END { if (seen) print ok + 0, bad + 0 }' "$log")
+	# shellcheck disable=SC2086  # two numbers
+	if [ -n "$numbers" ]; then
+		count $numbers
+		say "Host tests: ${numbers% *} passed, ${numbers#* } failed ($log)"
+	fi
+	if [ "$status" != 0 ]; then
+		grep -E '^(error|warning: unused)|^ *(FAIL|ABORT|TIMEOUT) |^test .* FAILED|panicked at' "$log" | sort -u | head -n 20 >&2 || true
+		if [ -z "$numbers" ] || [ "${numbers#* }" = 0 ]; then fault "the host tests did not run through: $log"; fi
+	elif [ -z "$numbers" ] || [ "${numbers% *}" = 0 ]; then
+		fault "no host test ran: $log"
+	fi
+}
+
+# What a kernel says when something is wrong. A forced allocation failure prints a trace: that alone is none.
+complaints='BUG:|WARNING:|KASAN|UBSAN|ODEBUG|Oops|Kernel panic|general protection fault|rust_kernel: panicked'
+complaints+='|INFO: (task|rcu|possible|trying|suspicious|inconsistent)|possible (recursive|circular|irq)|suspicious RCU|sleeping function'
+complaints+='|refcount_t:|leaked reference|unregister_netdevice: waiting|ref_tracker: .*(leak|has)|Objects remaining|soft lockup'
+complaints+='|self-detected stall|detected stalls|scheduling while atomic|unbalanced|list_(add|del) corruption|^(\[[^]]*\] *)?not ok '
+
+# boot_tests MODE SCRIPT..: one boot, these scripts in it, what came out counted.
+boot_tests() {
+	local mode=$1 share=$results/$1 status=0 log line
+	shift
+	rm -rf "$share"
+	mkdir -p "$share/arcs"
+	cp -rl "$results/kselftest" "$share/kselftest"
+	if [ -d "$results/virtual/arcs" ] && [ "$mode" != virtual ]; then cp -r "$results/virtual/arcs" "$share/"; fi
+	cp "$ko" "$share/rust_tcpfsm.ko"
+	cp "$top/qemu/guest-tests" "$share/job"
+	printf '%s\n' "$@" >"$share/tests"
+	say "Guest tests, $flavour kernel, $mode time: $*"
+	TIME_LIMIT=$((300 + 600 * $#)) "$top/qemu/boot.sh" "$kdir" "$mode" "$share" </dev/null || status=$?
+
+	if [ "$status" = 125 ]; then fault "the guest died or hung ($mode time): $share/console.log"
+	elif [ "$status" != 0 ]; then fault "the guest's test run ended with status $status: $share/console.log"; fi
+	log=$share/ktap.log
+	if [ -s "$log" ]; then
+		while read -r line; do
+			case $line in
+			counts*)
+				read -r _ ok bad _ <<<"$line"
+				count "$ok" "$bad"
+				;;
+			skipped*) skips+=("${line#skipped: }") ;;
+			*) say "$line" ;;
+			esac
+		done < <(awk -f "$top/qemu/ktap.awk" "$log")
+	elif [ "$status" != 125 ]; then
+		fault "no test result came out of the guest ($mode time): $share/console.log"
+	fi
+	if [ -s "$share/problems" ]; then fault "$(cat "$share/problems") ($share/console.log)"; fi
+	for log in "$share/console.log" "$share/dmesg.log"; do
+		if line=$(grep -aEm 1 "$complaints" "$log" 2>/dev/null); then
+			fault "the kernel complains: $line ($log)"
+			break
+		fi
+	done
+	if [ "$status" = 0 ] && [ ! -f "$share/dmesg.log" ]; then fault "the guest left no kernel log: $share/console.log"; fi
+	if grep -q '^CONFIG_DEBUG_KMEMLEAK=y' "$kdir/.config" && [ "$status" = 0 ]; then
+		if [ ! -f "$share/kmemleak.log" ]; then fault "the search for leaked memory did not run: $share/console.log"
+		elif [ -s "$share/kmemleak.log" ]; then fault "memory leaked: $share/kmemleak.log"; fi
+	fi
+}
+
+guest() {
+	local all virtual=() plain=() name
+	"$top/qemu/deps.sh" build guest
+	kdir=$("$top/qemu/kernel.sh" "$flavour") || { fault 'no guest kernel'; return; }
+	ko=$("$top/qemu/module.sh" "$kdir" "$build/$flavour" 2>"$results/module.log") || {
+		tail -n 30 "$results/module.log" >&2
+		fault "the module did not build: $results/module.log"
+		return
+	}
+	"$top/qemu/install-tests.sh" "$results/kselftest" >"$results/install.log" 2>&1 || {
+		tail -n 30 "$results/install.log" >&2
+		fault "the guest's tests did not build: $results/install.log"
+		return
+	}
+	all=$(sed 's/^rust_tcpfsm://' "$results/kselftest/kselftest-list.txt")
+	for name in ${TESTS:-$all}; do
+		if ! grep -qxF -- "$name" <<<"$all"; then
+			fault "there is no test called $name"
+		elif head -n 20 "$results/kselftest/rust_tcpfsm/$name" | grep -q '^# guest: virtual-time'; then
+			virtual+=("$name")
+		else
+			plain+=("$name")
+		fi
+	done
+	ACCEL=$("$top/qemu/accel.sh")
+	export ACCEL
+	# The virtual boot goes first: zz_ scripts that sum up what all took run in the last one.
+	if [ ${#virtual[@]} -gt 0 ]; then boot_tests virtual "${virtual[@]}"; fi
+	if [ ${#plain[@]} -gt 0 ]; then boot_tests plain "${plain[@]}"; fi
+	[ $((${#virtual[@]} + ${#plain[@]})) -gt 0 ] || fault 'there is no guest test'
+}
+
+mkdir -p "$results"
+exec {lock}>"$results/.lock"
+flock -n "$lock" || die "another test run works in $results: wait, or give BUILD=DIR"
+case $what in
+host) "$top/qemu/deps.sh" host; host ;;
+guest) guest ;;
+all) "$top/qemu/deps.sh" build guest host; host; guest ;;
+*) die 'usage: test.sh host|guest|all' ;;
+esac
+for name in "${faults[@]}"; do say "failed: $name"; done
+if [ ${#skips[@]} -gt 0 ]; then
+	echo "${#skips[@]} skipped:"
+	printf '  %s\n' "${skips[@]}"
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
