@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The protocol machine of rust_tcpfsm on the host, where it is tested without a kernel.
+
+// What only the module uses is not dead.
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the machine's users are the module and the tests")
+)]
+#[path = "../../../src/fsm/mod.rs"]
+mod fsm;
+
+#[cfg(test)]
+mod properties;

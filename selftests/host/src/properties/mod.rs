@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Properties that hold for all inputs, tried on random ones.
+
+mod segment;
+mod seq;

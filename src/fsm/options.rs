@@ -1,0 +1,595 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! TCP options: parse and emit (RFC 9293 section 3.2, RFC 7323, RFC 2018).
+//!
+//! What is done with a bad option list: parsing stops at the bad option, what stood before it holds, and
+//! [`Options::malformed`] is set. Bad is an option whose length is less than two or runs beyond the header, and one
+//! that is known and does not have its length. Of a repeated option the last one holds.
+
+use super::seq::SeqNumber;
+
+const KIND_END: u8 = 0;
+const KIND_NOP: u8 = 1;
+const KIND_MSS: u8 = 2;
+const KIND_WINDOW_SCALE: u8 = 3;
+const KIND_SACK_PERMITTED: u8 = 4;
+const KIND_SACK: u8 = 5;
+const KIND_TIMESTAMPS: u8 = 8;
+
+const LEN_MSS: u8 = 4;
+const LEN_WINDOW_SCALE: u8 = 3;
+const LEN_SACK_PERMITTED: u8 = 2;
+const LEN_TIMESTAMPS: u8 = 10;
+
+/// The largest window scale; a larger one is taken for it (RFC 7323 section 2.3).
+pub(crate) const MAX_WINDOW_SCALE: u8 = 14;
+
+/// The most octets that the options of one segment can take.
+pub(crate) const MAX_OPTIONS_LEN: usize = 40;
+
+/// NOP, NOP, kind and length of the timestamps: how the options of most segments start.
+const ALIGNED_TIMESTAMPS: u32 =
+    u32::from_be_bytes([KIND_NOP, KIND_NOP, KIND_TIMESTAMPS, LEN_TIMESTAMPS]);
+
+/// The timestamps option (RFC 7323 section 3), in ticks of its sender's clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Timestamps {
+    /// TSval: the sender's clock.
+    pub(crate) val: u32,
+    /// TSecr: the value that is echoed.
+    pub(crate) ecr: u32,
+}
+
+impl Timestamps {
+    /// The option's two values from its last eight octets.
+    #[inline]
+    fn from_bytes(bytes: [u8; 8]) -> Self {
+        let both = u64::from_be_bytes(bytes);
+        Self {
+            val: (both >> 32) as u32,
+            ecr: both as u32,
+        }
+    }
+}
+
+/// A range of sequence numbers that has arrived out of order: from `left` up to and without `right`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SackBlock {
+    /// The first sequence number of the range.
+    pub(crate) left: SeqNumber,
+    /// The first sequence number after the range.
+    pub(crate) right: SeqNumber,
+}
+
+/// The blocks of a selective acknowledgment (RFC 2018), up to four.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SackBlocks {
+    blocks: [SackBlock; Self::MAX],
+    // At most MAX; the blocks from here on are zero.
+    len: u8,
+}
+
+impl SackBlocks {
+    /// As many blocks as fit into a header.
+    pub(crate) const MAX: usize = 4;
+
+    /// No blocks.
+    #[inline]
+    pub(crate) const fn new() -> Self {
+        Self {
+            blocks: [SackBlock {
+                left: SeqNumber::from_raw(0),
+                right: SeqNumber::from_raw(0),
+            }; Self::MAX],
+            len: 0,
+        }
+    }
+
+    /// Adds a block at the end; false if there are four already.
+    #[inline]
+    pub(crate) fn push(&mut self, left: SeqNumber, right: SeqNumber) -> bool {
+        match self.blocks.get_mut(usize::from(self.len)) {
+            Some(slot) => {
+                *slot = SackBlock { left, right };
+                self.len = self.len.saturating_add(1);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The blocks, in the order of the wire.
+    #[inline]
+    pub(crate) fn as_slice(&self) -> &[SackBlock] {
+        self.blocks
+            .get(..usize::from(self.len))
+            .unwrap_or(&self.blocks)
+    }
+}
+
+/// What the options of a segment say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// The largest segment that the peer takes, in octets, as it was sent. It counts only in a SYN.
+    pub(crate) mss: Option<u16>,
+    /// The shift of the peer's windows, never more than [`MAX_WINDOW_SCALE`]. It counts only in a SYN.
+    pub(crate) wscale: Option<u8>,
+    /// Whether the peer takes selective acknowledgments. It counts only in a SYN.
+    pub(crate) sack_permitted: bool,
+    /// The timestamps.
+    pub(crate) timestamps: Option<Timestamps>,
+    /// The selective acknowledgment.
+    pub(crate) sack: SackBlocks,
+    /// The list was bad from some option on; that one and what followed is not in here.
+    pub(crate) malformed: bool,
+}
+
+impl Options {
+    /// No options at all.
+    #[inline]
+    pub(crate) const fn none() -> Self {
+        Self {
+            mss: None,
+            wscale: None,
+            sack_permitted: false,
+            timestamps: None,
+            sack: SackBlocks::new(),
+            malformed: false,
+        }
+    }
+
+    /// Reads the octets between the fixed header and the data. Total: any octets give an answer.
+    #[inline]
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
+        let mut options = Self::none();
+        if bytes.is_empty() {
+            return options;
+        }
+        // Nearly every segment carries just this.
+        if let Some((word, values)) = bytes.split_first_chunk() {
+            if u32::from_be_bytes(*word) == ALIGNED_TIMESTAMPS {
+                if let Ok(values) = <[u8; 8]>::try_from(values) {
+                    options.timestamps = Some(Timestamps::from_bytes(values));
+                    return options;
+                }
+            }
+        }
+        options.malformed = options.parse_list(bytes).is_none();
+        options
+    }
+
+    /// The general case: one option after the other; `None` when one is bad.
+    fn parse_list(&mut self, mut rest: &[u8]) -> Option<()> {
+        while let Some((&kind, tail)) = rest.split_first() {
+            match kind {
+                KIND_END => break,
+                KIND_NOP => rest = tail,
+                // RFC 9293 3.2: every other option has a length that covers its kind and itself.
+                _ => {
+                    let (&len, tail) = tail.split_first()?;
+                    let body_len = usize::from(len).checked_sub(2)?;
+                    let (body, tail) = tail.split_at_checked(body_len)?;
+                    self.take_option(kind, body)?;
+                    rest = tail;
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Takes one option, without its kind and length; `None` when its length is not the one of its kind.
+    #[inline]
+    fn take_option(&mut self, kind: u8, body: &[u8]) -> Option<()> {
+        match kind {
+            KIND_MSS => self.mss = Some(u16::from_be_bytes(body.try_into().ok()?)),
+            // RFC 7323 2.3: a larger scale is used as 14.
+            KIND_WINDOW_SCALE => {
+                let [scale] = body.try_into().ok()?;
+                self.wscale = Some(if scale > MAX_WINDOW_SCALE {
+                    MAX_WINDOW_SCALE
+                } else {
+                    scale
+                });
+            }
+            KIND_SACK_PERMITTED => {
+                if !body.is_empty() {
+                    return None;
+                }
+                self.sack_permitted = true;
+            }
+            KIND_SACK => self.sack = parse_sack(body)?,
+            KIND_TIMESTAMPS => {
+                self.timestamps = Some(Timestamps::from_bytes(body.try_into().ok()?));
+            }
+            // RFC 9293 3.2: an unknown option is skipped by its length.
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+/// Reads the blocks of a selective acknowledgment; `None` unless there are one to four whole ones.
+fn parse_sack(mut body: &[u8]) -> Option<SackBlocks> {
+    let mut sack = SackBlocks::new();
+    while let Some((block, tail)) = body.split_first_chunk::<8>() {
+        let edges = Timestamps::from_bytes(*block);
+        if !sack.push(
+            SeqNumber::from_raw(edges.val),
+            SeqNumber::from_raw(edges.ecr),
+        ) {
+            return None;
+        }
+        body = tail;
+    }
+    (body.is_empty() && !sack.as_slice().is_empty()).then_some(sack)
+}
+
+/// The options of a segment to be sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OutOptions {
+    /// The largest segment that we take, in octets. Sent only in a SYN.
+    pub(crate) mss: Option<u16>,
+    /// The shift of our windows. Sent only in a SYN.
+    pub(crate) wscale: Option<u8>,
+    /// Whether we take selective acknowledgments. Sent only in a SYN.
+    pub(crate) sack_permitted: bool,
+    /// The timestamps.
+    pub(crate) timestamps: Option<Timestamps>,
+    /// What we hold out of order. Sent only without SYN; as many blocks as fit.
+    pub(crate) sack: SackBlocks,
+}
+
+impl OutOptions {
+    /// No options at all.
+    #[inline]
+    pub(crate) const fn none() -> Self {
+        Self {
+            mss: None,
+            wscale: None,
+            sack_permitted: false,
+            timestamps: None,
+            sack: SackBlocks::new(),
+        }
+    }
+
+    /// The octets that [`emit`](Self::emit) writes: a multiple of four, at most [`MAX_OPTIONS_LEN`].
+    #[inline]
+    pub(crate) fn len(&self, syn: bool) -> usize {
+        let timestamps = match self.timestamps {
+            Some(_) => 12,
+            None => 0,
+        };
+        if syn {
+            let mss = if self.mss.is_some() { 4 } else { 0 };
+            let wscale = if self.wscale.is_some() { 4 } else { 0 };
+            // With timestamps it stands in the place of their two NOPs.
+            let sack_permitted = if self.sack_permitted && timestamps == 0 {
+                4
+            } else {
+                0
+            };
+            mss + timestamps + sack_permitted + wscale
+        } else {
+            match self.sack_that_fits().len() {
+                0 => timestamps,
+                blocks => timestamps + 4 + 8 * blocks,
+            }
+        }
+    }
+
+    /// Writes the options to the start of `rest`, in the order and alignment in which Linux sends them; `syn` tells
+    /// whether the segment carries SYN. `None` if `rest` is shorter than [`len`](Self::len).
+    #[inline]
+    pub(crate) fn emit(&self, syn: bool, rest: &mut [u8]) -> Option<()> {
+        let mut words = Words { rest };
+        if syn {
+            self.emit_syn(&mut words)
+        } else {
+            if let Some(timestamps) = self.timestamps {
+                words.put(ALIGNED_TIMESTAMPS)?;
+                words.put(timestamps.val)?;
+                words.put(timestamps.ecr)?;
+            }
+            self.emit_sack(&mut words)
+        }
+    }
+
+    /// The options of a SYN. RFC 9293 3.7.1, RFC 7323 2.2 and RFC 2018 section 2: these stand in a SYN only.
+    fn emit_syn(&self, words: &mut Words<'_>) -> Option<()> {
+        if let Some(mss) = self.mss {
+            let [high, low] = mss.to_be_bytes();
+            words.put_bytes([KIND_MSS, LEN_MSS, high, low])?;
+        }
+        let [kind, len] = if self.sack_permitted {
+            [KIND_SACK_PERMITTED, LEN_SACK_PERMITTED]
+        } else {
+            [KIND_NOP, KIND_NOP]
+        };
+        if let Some(timestamps) = self.timestamps {
+            words.put_bytes([kind, len, KIND_TIMESTAMPS, LEN_TIMESTAMPS])?;
+            words.put(timestamps.val)?;
+            words.put(timestamps.ecr)?;
+        } else if self.sack_permitted {
+            words.put_bytes([KIND_NOP, KIND_NOP, kind, len])?;
+        }
+        if let Some(wscale) = self.wscale {
+            words.put_bytes([KIND_NOP, KIND_WINDOW_SCALE, LEN_WINDOW_SCALE, wscale])?;
+        }
+        Some(())
+    }
+
+    /// The selective acknowledgment.
+    fn emit_sack(&self, words: &mut Words<'_>) -> Option<()> {
+        let blocks = self.sack_that_fits();
+        if blocks.is_empty() {
+            return Some(());
+        }
+        // At most 34, the length of four blocks.
+        let len = (2 + 8 * blocks.len()) as u8;
+        words.put_bytes([KIND_NOP, KIND_NOP, KIND_SACK, len])?;
+        for block in blocks {
+            words.put(block.left.raw())?;
+            words.put(block.right.raw())?;
+        }
+        Some(())
+    }
+
+    /// The blocks for which there is room: with timestamps only three.
+    #[inline]
+    fn sack_that_fits(&self) -> &[SackBlock] {
+        let blocks = self.sack.as_slice();
+        match self.timestamps {
+            Some(_) => blocks.get(..SackBlocks::MAX - 1).unwrap_or(blocks),
+            None => blocks,
+        }
+    }
+}
+
+/// Writes 32-bit words one after the other.
+struct Words<'a> {
+    rest: &'a mut [u8],
+}
+
+impl Words<'_> {
+    /// Writes a word in network order; `None` if there is no room left.
+    #[inline]
+    fn put(&mut self, word: u32) -> Option<()> {
+        self.put_bytes(word.to_be_bytes())
+    }
+
+    /// Writes four octets; `None` if there is no room left.
+    #[inline]
+    fn put_bytes(&mut self, bytes: [u8; 4]) -> Option<()> {
+        let (slot, rest) = core::mem::take(&mut self.rest).split_first_chunk_mut()?;
+        *slot = bytes;
+        self.rest = rest;
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seq(raw: u32) -> SeqNumber {
+        SeqNumber::from_raw(raw)
+    }
+
+    /// Parses a list that must be good.
+    fn good(bytes: &[u8]) -> Options {
+        let options = Options::parse(bytes);
+        assert!(!options.malformed, "{bytes:?}");
+        options
+    }
+
+    /// Parses a list that must be bad; what stood before the bad option.
+    fn bad(bytes: &[u8]) -> Options {
+        let mut options = Options::parse(bytes);
+        assert!(options.malformed, "{bytes:?}");
+        options.malformed = false;
+        options
+    }
+
+    fn emitted(options: &OutOptions, syn: bool) -> Vec<u8> {
+        let mut bytes = vec![0xff; options.len(syn)];
+        options.emit(syn, &mut bytes).unwrap();
+        bytes
+    }
+
+    const MSS_1460: [u8; 4] = [2, 4, 0x05, 0xb4];
+
+    #[test]
+    fn must_4_end_nop_and_mss_are_understood() {
+        assert_eq!(good(&[]), Options::none());
+        assert_eq!(good(&[1, 1, 1, 1]), Options::none());
+        assert_eq!(good(&MSS_1460).mss, Some(1460));
+        // Nothing behind the end of the list is looked at.
+        assert_eq!(good(&[0, 2, 4, 5]), Options::none());
+        assert_eq!(good(&[1, 2, 4, 0x05, 0xb4, 0, 2, 1]).mss, Some(1460));
+    }
+
+    #[test]
+    fn must_6_unknown_options_are_skipped_by_their_length() {
+        let mut bytes = vec![254, 6, 2, 4, 9, 9, 99, 2];
+        bytes.extend(MSS_1460);
+        assert_eq!(good(&bytes).mss, Some(1460));
+        // The longest that there can be.
+        let mut longest = [0xaa; MAX_OPTIONS_LEN];
+        longest[0] = 253;
+        longest[1] = 40;
+        assert_eq!(good(&longest), Options::none());
+    }
+
+    #[test]
+    fn must_7_a_bad_length_stops_the_list_and_keeps_what_came_before() {
+        let with_mss = Options {
+            mss: Some(1460),
+            ..Options::none()
+        };
+        for tail in [
+            &[99, 0][..],
+            &[99, 1],
+            &[99, 3],
+            &[99, 255],
+            &[99],
+            &[2],
+            &[8, 10, 0, 0, 0, 0],
+            &[8, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            // A known option of a wrong length.
+            &[2, 3, 0, 1],
+            &[2, 5, 0, 1, 0, 1],
+            &[3, 2],
+            &[3, 4, 1, 1],
+            &[4, 3, 0],
+            &[5, 2],
+            &[5, 9, 0, 0, 0, 0, 0, 0, 0],
+            &[8, 9, 0, 0, 0, 0, 0, 0, 0],
+            &[8, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        ] {
+            let mut bytes = MSS_1460.to_vec();
+            bytes.extend(tail);
+            assert_eq!(bad(&bytes), with_mss, "{tail:?}");
+            // What follows is not looked at.
+            bytes.extend([3, 3, 7]);
+            assert_eq!(bad(&bytes).wscale, None, "{tail:?}");
+        }
+    }
+
+    #[test]
+    fn must_7_a_list_of_five_sack_blocks_is_bad() {
+        let mut bytes = vec![5, 42];
+        bytes.extend([0; 40]);
+        assert_eq!(bad(&bytes), Options::none());
+    }
+
+    #[test]
+    fn must_64_options_are_read_at_any_alignment() {
+        let stamps = Some(Timestamps {
+            val: 0x0102_0304,
+            ecr: 0x0506_0708,
+        });
+        for nops in 0..4 {
+            let mut bytes = vec![KIND_NOP; nops];
+            bytes.extend([8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 3, 3, 9]);
+            bytes.extend(MSS_1460);
+            bytes.extend([5, 10, 0, 0, 0, 1, 0, 0, 0, 2, 4, 2]);
+            let options = good(&bytes);
+            assert_eq!(options.timestamps, stamps, "{nops} NOPs");
+            assert_eq!(options.wscale, Some(9), "{nops} NOPs");
+            assert_eq!(options.mss, Some(1460), "{nops} NOPs");
+            assert!(options.sack_permitted, "{nops} NOPs");
+            let block = SackBlock {
+                left: seq(1),
+                right: seq(2),
+            };
+            assert_eq!(options.sack.as_slice(), [block], "{nops} NOPs");
+        }
+    }
+
+    #[test]
+    fn the_aligned_timestamps_are_read_at_once_and_in_a_list() {
+        let alone = [1, 1, 8, 10, 0, 0, 0, 5, 0, 0, 0, 6];
+        let stamps = Some(Timestamps { val: 5, ecr: 6 });
+        assert_eq!(good(&alone).timestamps, stamps);
+        let mut followed = alone.to_vec();
+        followed.extend([4, 2]);
+        assert_eq!(good(&followed).timestamps, stamps);
+        assert!(good(&followed).sack_permitted);
+        assert_eq!(bad(&alone[..11]), Options::none());
+    }
+
+    #[test]
+    fn a_window_scale_beyond_14_is_taken_for_14() {
+        assert_eq!(good(&[3, 3, 0]).wscale, Some(0));
+        assert_eq!(good(&[3, 3, 14]).wscale, Some(14));
+        assert_eq!(good(&[3, 3, 15]).wscale, Some(14));
+        assert_eq!(good(&[3, 3, 255]).wscale, Some(14));
+    }
+
+    #[test]
+    fn the_last_of_a_repeated_option_holds() {
+        assert_eq!(good(&[2, 4, 0, 1, 2, 4, 0, 2]).mss, Some(2));
+    }
+
+    #[test]
+    fn no_more_than_four_sack_blocks_are_kept() {
+        let mut sack = SackBlocks::new();
+        for i in 0..4 {
+            assert!(sack.push(seq(i), seq(i + 1)));
+        }
+        assert!(!sack.push(seq(9), seq(10)));
+        assert_eq!(sack.as_slice().len(), 4);
+        assert_eq!(sack.as_slice()[3].right, seq(4));
+    }
+
+    #[test]
+    fn must_65_syn_options_are_sent_in_a_syn_only() {
+        let options = OutOptions {
+            mss: Some(1460),
+            wscale: Some(7),
+            sack_permitted: true,
+            ..OutOptions::none()
+        };
+        assert_eq!(emitted(&options, false), []);
+        assert_eq!(
+            emitted(&options, true),
+            [2, 4, 0x05, 0xb4, 1, 1, 4, 2, 1, 3, 3, 7]
+        );
+    }
+
+    #[test]
+    fn must_68_every_option_that_is_sent_carries_its_length() {
+        for bits in 0..32u32 {
+            let has = |bit: u32| bits & (1 << bit) != 0;
+            let mut options = OutOptions {
+                mss: has(0).then_some(536),
+                wscale: has(1).then_some(3),
+                sack_permitted: has(2),
+                timestamps: has(3).then_some(Timestamps { val: 1, ecr: 2 }),
+                sack: SackBlocks::new(),
+            };
+            if has(4) {
+                options.sack.push(seq(1), seq(2));
+            }
+            for syn in [false, true] {
+                let bytes = emitted(&options, syn);
+                assert_eq!(bytes.len() % 4, 0);
+                let mut rest = &bytes[..];
+                while let Some(&kind) = rest.first() {
+                    let len = if kind == KIND_NOP { 1 } else { rest[1] };
+                    assert!(kind == KIND_NOP || len >= 2);
+                    rest = &rest[usize::from(len)..];
+                }
+                assert!(!Options::parse(&bytes).malformed);
+            }
+        }
+    }
+
+    #[test]
+    fn three_sack_blocks_fit_beside_timestamps_and_four_without() {
+        let mut options = OutOptions::none();
+        for i in 0..4 {
+            options.sack.push(seq(10 * i), seq(10 * i + 5));
+        }
+        assert_eq!(options.len(false), 36);
+        let parsed = good(&emitted(&options, false));
+        assert_eq!(parsed.sack, options.sack);
+        options.timestamps = Some(Timestamps { val: 1, ecr: 2 });
+        assert_eq!(options.len(false), MAX_OPTIONS_LEN);
+        let parsed = good(&emitted(&options, false));
+        assert_eq!(parsed.sack.as_slice(), &options.sack.as_slice()[..3]);
+        assert_eq!(parsed.timestamps, options.timestamps);
+    }
+
+    #[test]
+    fn a_short_buffer_is_refused() {
+        let options = OutOptions {
+            timestamps: Some(Timestamps { val: 1, ecr: 2 }),
+            ..OutOptions::none()
+        };
+        for syn in [false, true] {
+            assert_eq!(options.emit(syn, &mut [0; 11]), None);
+            assert_eq!(options.emit(syn, &mut [0; 12]), Some(()));
+        }
+    }
+}
