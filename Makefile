@@ -56,7 +56,7 @@ lint:
 	@qemu/lint.sh
 
 conformance:
-	@selftests/conformance.py spec/rfc9293.tsv $(wildcard $(BUILD)/test/host.log $(BUILD)/test/*/ktap.log)
+	@selftests/conformance.py selftests/spec/rfc9293.tsv $(wildcard $(BUILD)/test/host.log $(BUILD)/test/*/ktap.log)
 
 doc:
 	@qemu/doc.sh

@@ -96,6 +96,7 @@ lint_tools() {
 host_tools() {
 	cargo_tool
 	want gcc gcc
+	want python3 python3
 }
 
 collect() {
