@@ -9,8 +9,8 @@ set -euo pipefail
 flavour=${1:?usage: kernel.sh lean|debug}
 # For the progress line: objects that make names, and minutes on two cores.
 case $flavour in
-lean) objects=1500 minutes='10 to 13' need_mib=2500 ;;
-debug) objects=1600 minutes=16 need_mib=4500 ;;
+lean) objects=2135 minutes='10 to 13' need_mib=1000 ;;
+debug) objects=2220 minutes=16 need_mib=1500 ;;
 *) die "no guest kernel is called '$flavour': lean or debug" ;;
 esac
 

@@ -63,6 +63,7 @@ boot_tests() {
 	cp "$ko" "$share/rust_tcpfsm.ko"
 	cp "$top/qemu/guest-tests" "$share/job"
 	printf '%s\n' "$@" >"$share/tests"
+	if [ "$mode" = virtual ]; then touch "$share/virtual"; fi
 	say "Guest tests, $flavour kernel, $mode time: $*"
 	TIME_LIMIT=$((300 + 600 * $#)) "$top/qemu/boot.sh" "$kdir" "$mode" "$share" </dev/null || status=$?
 
