@@ -1,0 +1,92 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The socket calls behave as Linux's: runs the sockets_* programs over loopback and over a pair of
+# virtual Ethernet devices. RTCPFSM_PROTO=6 runs the same expectations over Linux's own TCP.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+host="" server="" client="" # set by setup_ns
+programs=(sockets_names sockets_open sockets_data sockets_poll sockets_close)
+if [ "$proto" = 6 ]; then
+	export SOCKETS_REFERENCE=only
+	prefix=tcp_
+else
+	prefix=
+fi
+
+# tests_in PROGRAM: how many tests it has for each variant.
+tests_in() {
+	{ "$here/$1" -l 2>&1 || true; } | awk '!/^# FIXTURE/ && length($0) > 47 && !/^---/ { n++ } END { print n + 0 }'
+}
+
+# add_void NS: a device in NS whose addresses 198.51.100.2 and 2001:db8:1::2 swallow everything.
+add_void() {
+	ip -n "$1" link add void0 type veth peer name void1
+	ip -n "$1" addr add 198.51.100.1/24 dev void0
+	ip -n "$1" addr add 2001:db8:1::1/64 dev void0 nodad
+	ip -n "$1" link set void0 up
+	ip -n "$1" link set void1 up
+	ip -n "$1" neigh add 198.51.100.2 lladdr 02:00:00:00:00:99 dev void0 nud permanent
+	ip -n "$1" neigh add 2001:db8:1::2 lladdr 02:00:00:00:00:99 dev void0 nud permanent
+	export SOCKETS_VOID4=198.51.100.2 SOCKETS_VOID6=2001:db8:1::2
+}
+
+# describe WHERE NAME: "v6.must_43_bind_x" over WHERE as a test's description, requirement ids in front.
+describe() {
+	local variant=${2%%.*} text=${2#*.} ids=''
+	while [[ $text =~ ^(must|shld|may|rec)_([0-9]+)_(.*)$ ]]; do
+		ids+=${ids:+, }${BASH_REMATCH[1]^^}-${BASH_REMATCH[2]}
+		text=${BASH_REMATCH[3]}
+	done
+	echo "${ids:+$ids: }$1 ${variant#tcp_}: ${text//_/ }"
+}
+
+# run WHERE PROGRAM ARGS..: each of the program's tests becomes one of this script's.
+run() {
+	local where=$1 program=$2 line name
+	shift 2
+	while read -r line; do
+		case $line in
+		'ok '* | 'not ok '*)
+			name=${line#*ok * ip.}
+			name=${name%% *}
+			case $line in
+			*'# SKIP'*) ktap_test_skip "$(describe "$where" "$name")" ;;
+			ok*) ktap_test_pass "$(describe "$where" "$name")" ;;
+			*) ktap_test_fail "$(describe "$where" "$name")" ;;
+			esac
+			;;
+		'# '*'sockets_'*:* | '# '*'Test '*) printf '%s\n' "$line" ;;
+		esac
+	done < <("$here/$program" "$@" 2>&1 || true)
+}
+
+total=0
+for program in "${programs[@]}"; do
+	total=$((total + 5 * $(tests_in "$program")))
+done
+begin "$total"
+
+setup_ns host
+ip -n "$host" addr add ::2/128 dev lo nodad
+add_void "$host"
+export SOCKETS_SERVER_NS=/run/netns/$host SOCKETS_CLIENT_NS=/run/netns/$host
+export SOCKETS_SERVER4=127.0.0.1 SOCKETS_CLIENT4=127.0.0.1 SOCKETS_OTHER4=127.0.0.2
+export SOCKETS_SERVER6=::1 SOCKETS_CLIENT6=::1 SOCKETS_OTHER6=::2
+for program in "${programs[@]}"; do
+	run loopback "$program"
+done
+
+setup_ns server client
+veth_pair server client
+ip -n "$server" addr add 10.9.0.3/24 dev v0
+ip -n "$server" addr add fd09:0::3/64 dev v0 nodad
+add_void "$client"
+export SOCKETS_SERVER_NS=/run/netns/$server SOCKETS_CLIENT_NS=/run/netns/$client
+export SOCKETS_SERVER4=10.9.0.1 SOCKETS_CLIENT4=10.9.0.2 SOCKETS_OTHER4=10.9.0.3
+export SOCKETS_SERVER6=fd09:0::1 SOCKETS_CLIENT6=fd09:0::2 SOCKETS_OTHER6=fd09:0::3
+for program in "${programs[@]}"; do
+	run veth "$program" -V "${prefix}mapped"
+done
+finish
