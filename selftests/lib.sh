@@ -123,16 +123,3 @@ check() {
 		sed 's/^/# /' "$work/output"
 	fi
 }
-
-# prove WHAT [DRILL OPTIONS..] <SCRIPT: a test point that is a drill script (see drill.c), run in the
-# namespace of `setup_ns host`. Each gets ports of its own, so that none meets another's leftovers.
-points=0
-prove() {
-	local what=$1
-	shift
-	points=$((points + 1))
-	cat >"$work/script"
-	# shellcheck disable=SC2154  # setup_ns host sets it
-	check "$what" "$here/drill" --netns "$host" --proto "$proto" \
-		--port $((7000 + points)) --peer-port $((20000 + 16 * points)) "$@" "$work/script"
-}
