@@ -7,7 +7,6 @@
 # A build directory of its own for each of several checkouts' or people's runs.
 BUILD ?= $(CURDIR)/build
 export BUILD
-export TESTS FLAVOUR SCRIPT ACCEL RUSTC BINDGEN
 
 help:
 	@echo 'make run          show TCP connections live and die in a guest (first builds a kernel: 10 to 13 minutes)'

@@ -42,7 +42,7 @@ clippy_module() {
 
 clippy_host() {
 	local log=$build/clippy-host.log
-	(cd selftests/host && CARGO_TARGET_DIR=$build/host cargo clippy --workspace --all-targets --quiet -- -D warnings) >"$log" 2>&1 ||
+	(cd selftests/host && CARGO_TARGET_DIR=$build/host env -u RUSTC cargo clippy --workspace --all-targets --quiet -- -D warnings) >"$log" 2>&1 ||
 		{ cat "$log" >&2; return 1; }
 }
 

@@ -22,7 +22,7 @@ host() {
 	local runner=(cargo test --workspace --no-fail-fast)
 	if cargo nextest --version >/dev/null 2>&1; then runner=(cargo nextest run --workspace --no-fail-fast); fi
 	say "Host tests: ${runner[*]}"
-	(cd "$top/selftests/host" && CARGO_TARGET_DIR=$build/host CARGO_TERM_COLOR=never "${runner[@]}" </dev/null) >"$log" 2>&1 || status=$?
+	(cd "$top/selftests/host" && CARGO_TARGET_DIR=$build/host CARGO_TERM_COLOR=never env -u RUSTC "${runner[@]}" </dev/null) >"$log" 2>&1 || status=$?
 	# nextest: "Summary [..] 3 tests run: 2 passed, 1 failed, 0 skipped"; cargo: "test result: .. 2 passed; 1 failed; .."
 	numbers=$(awk '
 		/^ *Summary \[/ || /^test result: / {
@@ -44,6 +44,29 @@ host() {
 	elif [ -z "$numbers" ] || [ "${numbers% *}" = 0 ]; then
 		fault "no host test ran: $log"
 	fi
+}
+
+# The tests of the tools: unittest prints "Ran 12 tests in .." and "OK" or "FAILED (failures=1, errors=2)".
+tools() {
+	local script log=$results/tools.log numbers
+	for script in "$top"/selftests/*_test.py; do
+		[ -f "$script" ] || continue
+		PYTHONDONTWRITEBYTECODE=1 python3 "$script" </dev/null >"$log" 2>&1 || true
+		numbers=$(awk '
+			/^Ran [0-9]+ test/ { ran = $2 }
+			/^OK/ { good = 1 }
+			/^FAILED \(/ { n = split($0, f, /[^0-9]+/); for (i = 1; i <= n; i++) bad += f[i] }
+			END { if (ran > 0 && (good || bad)) print ran - bad, bad + 0 }' "$log")
+		if [ -z "$numbers" ]; then
+			cat "$log" >&2
+			fault "${script##*/} did not run through: $log"
+		else
+			# shellcheck disable=SC2086  # two numbers
+			count $numbers
+			say "Tool tests: ${script##*/}: ${numbers% *} passed, ${numbers#* } failed"
+			if [ "${numbers#* }" != 0 ]; then cat "$log" >&2; fi
+		fi
+	done
 }
 
 # What a kernel says when something is wrong. A forced allocation failure prints a trace: that alone is none.
@@ -134,9 +157,9 @@ mkdir -p "$results"
 exec {lock}>"$results/.lock"
 flock -n "$lock" || die "another test run works in $results: wait, or give BUILD=DIR"
 case $what in
-host) "$top/qemu/deps.sh" host; host ;;
+host) "$top/qemu/deps.sh" host; host; tools ;;
 guest) guest ;;
-all) "$top/qemu/deps.sh" build guest host; host; guest ;;
+all) "$top/qemu/deps.sh" build guest host; host; tools; guest ;;
 *) die 'usage: test.sh host|guest|all' ;;
 esac
 for name in "${faults[@]}"; do say "failed: $name"; done
