@@ -5,10 +5,16 @@
 // What only the module uses is not dead.
 #[cfg_attr(
     not(test),
-    expect(dead_code, reason = "the machine's users are the module and the tests")
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the machine's users are the module and the tests"
+    )
 )]
 #[path = "../../../src/fsm/mod.rs"]
 mod fsm;
+
+pub mod picture;
 
 #[cfg(test)]
 mod properties;

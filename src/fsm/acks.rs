@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What an acknowledgment does: the send queue, the round-trip time, the send window and the timer move on
+//! (RFC 9293 section 3.10.7.4, fifth; RFC 6298 section 5; RFC 7323 section 4).
+
+use super::arcs::{Event, State};
+use super::congestion::Congestion;
+use super::dispatch::rst_for_ack;
+use super::outbox::{Outbox, ReplyWhy, Wake};
+use super::reasons::{ChallengeReason, DropReason, ResetReason};
+use super::segment::{Flags, Segment};
+use super::tcb::Tcb;
+use super::time::{Duration, Instant};
+use super::timers::TimerKind;
+
+impl Tcb {
+    /// Whether the acknowledgment number can be true; if not, the answer is in `out`.
+    pub(super) fn ack_is_acceptable(
+        &mut self,
+        now: Instant,
+        segment: &Segment,
+        out: &mut Outbox,
+    ) -> bool {
+        if !self.syn_acked {
+            // RFC 9293 3.10.7.4, fifth, SYN-RECEIVED: it must acknowledge our SYN. Also where CLOSE has left that
+            // state since.
+            if segment.ack.after(self.snd_una) && segment.ack.at_or_before(self.snd_nxt) {
+                return true;
+            }
+            out.drop = Some(DropReason::BadAck);
+            out.reply(
+                rst_for_ack(segment),
+                ReplyWhy::Reset(ResetReason::BadAckInSynReceived),
+            );
+            return false;
+        }
+        // RFC 5961 5.2: no older than the largest window, nor what was never sent (RFC 9293 3.10.7.4, fifth).
+        let oldest = self.snd_una - self.max_snd_wnd;
+        if segment.ack.distance_from(oldest) <= self.snd_nxt.distance_from(oldest) {
+            return true;
+        }
+        out.drop = Some(if segment.ack.before(self.snd_una) {
+            DropReason::OldAck
+        } else {
+            DropReason::BadAck
+        });
+        self.challenge(now, ChallengeReason::UnacceptableAck, out);
+        false
+    }
+
+    /// Takes an acceptable acknowledgment.
+    pub(super) fn on_ack(&mut self, now: Instant, segment: &Segment, out: &mut Outbox) {
+        let was_open = self.snd_wnd;
+        if !self.syn_acked {
+            self.on_syn_acked(now, segment, out);
+        } else if segment.ack.at_or_after(self.snd_una) {
+            if segment.ack != self.snd_una {
+                self.advance(now, segment, out);
+            }
+            // RFC 9293 3.10.7.4, fifth, ESTABLISHED: an old segment does not set the window.
+            if self.snd_wl1.before(segment.seq)
+                || (self.snd_wl1 == segment.seq && self.snd_wl2.at_or_before(segment.ack))
+            {
+                self.set_window(segment);
+            }
+        }
+        self.watch_window(now, was_open);
+    }
+
+    // RFC 9293 3.10.7.4, fifth, SYN-RECEIVED: our SYN is acknowledged.
+    fn on_syn_acked(&mut self, now: Instant, segment: &Segment, out: &mut Outbox) {
+        let syn_lost = self.retries != 0;
+        self.advance(now, segment, out);
+        self.set_window(segment);
+        self.enter_established(syn_lost, out);
+        if self.state() == State::SynReceived {
+            self.take(now, Event::RcvAckOfSyn, out);
+            if self.fin_queued {
+                // RFC 9293 3.10.4, SYN-RECEIVED: a CLOSE that waited for this.
+                self.take(now, Event::Close, out);
+            }
+        }
+    }
+
+    /// Our SYN is acknowledged, and the peer's MSS known: data may flow.
+    pub(super) fn enter_established(&mut self, syn_lost: bool, out: &mut Outbox) {
+        self.syn_acked = true;
+        let mss = self.effective_mss();
+        self.congestion = Congestion::new(mss);
+        if syn_lost {
+            // RFC 6298 5.7, RFC 5681 3.1.
+            self.rtt.on_syn_lost();
+            self.congestion.on_syn_lost(mss);
+        }
+        out.wake |= Wake::WRITABLE | Wake::STATE_CHANGE;
+    }
+
+    /// SND.UNA moves to SEG.ACK, which is after it.
+    #[inline]
+    pub(super) fn advance(&mut self, now: Instant, segment: &Segment, out: &mut Outbox) {
+        let queue_start = self.send_queue_start();
+        let acked = segment.ack.distance_from(self.snd_una);
+        self.snd_una = segment.ack;
+        if self.resend_next.before(self.snd_una) {
+            self.resend_next = self.snd_una;
+        }
+        self.retries = 0;
+        self.sample_rtt(now, segment);
+        if self.syn_acked {
+            let mss = self.effective_mss();
+            self.congestion.on_ack(acked, mss);
+        }
+        if self.send_queue_start() != queue_start {
+            out.acked = true;
+            out.wake |= Wake::WRITABLE;
+        }
+        if self.snd_una == self.snd_nxt {
+            // RFC 6298 5.2.
+            self.disarm();
+        } else {
+            // RFC 6298 5.3.
+            self.arm(TimerKind::Retransmit, now + self.rtt.rto());
+        }
+    }
+
+    // RFC 6298 section 3, MUST-18: only what was not retransmitted, or what timestamps tell apart.
+    fn sample_rtt(&mut self, now: Instant, segment: &Segment) {
+        if self.rtt_timing {
+            if self.snd_una.at_or_after(self.rtt_seq) {
+                self.rtt_timing = false;
+                self.rtt.on_sample(now.since(self.rtt_start));
+            }
+        } else if let (true, Some(timestamps)) = (self.ts_on, segment.options.timestamps) {
+            // RFC 7323 4.1: the echo tells which of the transmissions arrived. An echo of the future is no echo.
+            let age_ms = self.ts_now(now).wrapping_sub(timestamps.ecr);
+            if timestamps.ecr != 0 && age_ms <= i32::MAX as u32 {
+                self.rtt.on_sample(Duration::from_ms(u64::from(age_ms)));
+            }
+        }
+    }
+
+    /// SND.WND, SND.WL1 and SND.WL2 are set.
+    #[inline]
+    pub(super) fn set_window(&mut self, segment: &Segment) {
+        // RFC 7323 2.2: the window of a SYN is never scaled.
+        let scale = if segment.flags.contains(Flags::SYN) {
+            0
+        } else {
+            u32::from(self.snd_wscale)
+        };
+        self.snd_wnd = u32::from(segment.wnd) << scale;
+        if self.snd_wnd > self.max_snd_wnd {
+            self.max_snd_wnd = self.snd_wnd;
+        }
+        self.snd_wl1 = segment.seq;
+        self.snd_wl2 = segment.ack;
+    }
+
+    /// An acceptable acknowledgment came; the window was `was_open` before. RFC 9293 3.8.6.1.
+    pub(super) fn watch_window(&mut self, now: Instant, was_open: u32) {
+        if self.timer == Some(TimerKind::Persist) {
+            // MUST-37: the peer answers.
+            self.retries = 0;
+            if self.snd_wnd > was_open {
+                self.disarm();
+                // SHLD-16: what the window had left out is sent (again) now.
+                self.resend_next = self.snd_una;
+                self.rtt_timing = false;
+            }
+        } else if self.snd_wnd == 0 && self.has_pending() {
+            // SHLD-17: no retransmission timeout for what the window does not allow.
+            self.arm_persist(now);
+        }
+    }
+}

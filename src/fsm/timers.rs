@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What happens when a timer fires: retransmission with its two thresholds (RFC 9293 section 3.8.3, RFC 6298 section 5),
+//! zero-window probes (RFC 9293 section 3.8.6.1), and the end of an orphan in FIN-WAIT-2.
+
+use super::arcs::{Event, State};
+use super::config::Config;
+use super::outbox::{ConnError, Outbox};
+use super::tcb::Tcb;
+use super::time::{Duration, Instant};
+
+/// The longest interval between two probes.
+const MAX_PROBE_INTERVAL: Duration = Duration::from_secs(120);
+
+/// A probe's interval doubled this often is beyond the longest.
+const MAX_PROBE_BACKOFF: u8 = 10;
+
+/// The longest that small data is held back by a small window (RFC 9293 section 3.8.6.2.1: 0.1 to 1.0 s).
+const MAX_OVERRIDE: Duration = Duration::from_ms(500);
+
+/// The timers of connections, requests and TIME-WAITs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum TimerKind {
+    /// A SYN, data or a FIN is sent again.
+    Retransmit,
+    /// A window that is closed, or too small, is tried.
+    Persist,
+    /// An orphan has waited too long for the peer's FIN.
+    FinWait2,
+    /// A request's SYN-ACK is sent again.
+    SynAck,
+    /// Twice the maximum segment lifetime.
+    TimeWait,
+}
+
+impl TimerKind {
+    /// The name in `/proc`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Retransmit => "retransmit",
+            Self::Persist => "persist",
+            Self::FinWait2 => "fin-wait-2",
+            Self::SynAck => "synack",
+            Self::TimeWait => "time-wait",
+        }
+    }
+}
+
+impl Tcb {
+    /// Does what is due at `now`; nothing if the deadline is still to come.
+    pub(crate) fn on_timer(&mut self, now: Instant, cfg: &Config, out: &mut Outbox) {
+        let Some(kind) = self.timer else {
+            return;
+        };
+        if now < self.deadline {
+            return;
+        }
+        match kind {
+            TimerKind::Retransmit => self.on_retransmit_timer(now, cfg, out),
+            TimerKind::Persist => self.on_persist_timer(now, cfg, out),
+            // Nobody is there to be told.
+            TimerKind::FinWait2 => self.end(now, Event::OrphanTimeout, None, out),
+            // These belong to objects of their own.
+            TimerKind::SynAck | TimerKind::TimeWait => self.disarm(),
+        }
+    }
+
+    // RFC 6298 5.4 to 5.6; RFC 9293 3.8.3.
+    fn on_retransmit_timer(&mut self, now: Instant, cfg: &Config, out: &mut Outbox) {
+        if self.retries >= self.r2(cfg) {
+            // MUST-20: R2 is reached.
+            self.end(now, Event::Timeout, Some(ConnError::TimedOut), out);
+            return;
+        }
+        self.retries = self.retries.saturating_add(1);
+        if self.retries >= cfg.retries1 {
+            // MUST-20, SHLD-9: R1 is reached.
+            out.negative_advice = true;
+            out.soft_error = Some(ConnError::TimedOut);
+        }
+        if self.syn_acked {
+            let flight = self.resend_next.distance_from(self.snd_una);
+            self.congestion.on_timeout(flight, self.effective_mss());
+        }
+        self.rtt.back_off();
+        self.resend_from_start();
+        // RFC 6298 5.6: whether or not next_segment finds something that fits.
+        self.arm(TimerKind::Retransmit, now + self.rtt.rto());
+    }
+
+    /// Goes back to the first number that is not acknowledged.
+    fn resend_from_start(&mut self) {
+        self.resend_next = self.snd_una;
+        // MUST-18: what is sent twice is not timed.
+        self.rtt_timing = false;
+        self.force = true;
+    }
+
+    /// R2, in retransmissions.
+    fn r2(&self, cfg: &Config) -> u8 {
+        match self.state() {
+            // MUST-22, MUST-23: a SYN has a threshold of its own.
+            State::SynSent | State::SynReceived => cfg.syn_retries,
+            _ if self.user_gone => cfg.orphan_r2(),
+            _ => cfg.retries2,
+        }
+    }
+
+    // RFC 9293 3.8.6.1: a probe; or 3.8.6.2.1: what was held back long enough is sent.
+    fn on_persist_timer(&mut self, now: Instant, cfg: &Config, out: &mut Outbox) {
+        self.resend_from_start();
+        if self.snd_wnd != 0 {
+            // The window is small, not closed: next_segment fills it and starts the retransmission timer.
+            self.disarm();
+            return;
+        }
+        // MUST-37: every answer sets the count back, so that only silence ends a connection.
+        if self.retries >= self.r2(cfg) {
+            self.end(now, Event::Timeout, Some(ConnError::TimedOut), out);
+            return;
+        }
+        self.retries = self.retries.saturating_add(1);
+        // SHLD-30.
+        if self.probe_backoff < MAX_PROBE_BACKOFF {
+            self.probe_backoff = self.probe_backoff.saturating_add(1);
+        }
+        self.arm(TimerKind::Persist, now + self.probe_interval());
+    }
+
+    /// The time to the next probe: the first waits one RTO (SHLD-29).
+    fn probe_interval(&self) -> Duration {
+        let mut interval = self.rtt.rto();
+        for _ in 0..self.probe_backoff {
+            interval = interval.doubled();
+        }
+        interval.min(MAX_PROBE_INTERVAL)
+    }
+
+    /// Starts probing a closed window, or waiting for a small one.
+    pub(super) fn arm_persist(&mut self, now: Instant) {
+        self.probe_backoff = 0;
+        let interval = self.probe_interval();
+        let interval = if self.snd_wnd == 0 {
+            interval
+        } else {
+            interval.min(MAX_OVERRIDE)
+        };
+        self.arm(TimerKind::Persist, now + interval);
+    }
+}
