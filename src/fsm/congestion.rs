@@ -42,7 +42,7 @@ impl Congestion {
     }
 
     /// The slow start threshold in octets; `u32::MAX` before the first loss.
-    #[inline]
+    #[cfg(test)]
     pub(crate) const fn ssthresh(&self) -> u32 {
         self.ssthresh
     }

@@ -91,12 +91,6 @@ impl RttEstimator {
         }
     }
 
-    /// Ends the backoff, because new data was acknowledged.
-    #[inline]
-    pub(crate) fn reset_backoff(&mut self) {
-        self.backoff = 0;
-    }
-
     /// The connection was established, but its SYN had to be retransmitted: RFC 6298 section 5.7. No effect where there
     /// is a sample.
     pub(crate) fn on_syn_lost(&mut self) {
@@ -107,13 +101,13 @@ impl RttEstimator {
     }
 
     /// SRTT in microseconds; 0 before the first sample.
-    #[inline]
+    #[cfg(test)]
     pub(crate) const fn srtt_us(&self) -> u32 {
         self.srtt_us
     }
 
     /// RTTVAR in microseconds; 0 before the first sample.
-    #[inline]
+    #[cfg(test)]
     pub(crate) const fn rttvar_us(&self) -> u32 {
         self.rttvar_us
     }
@@ -190,9 +184,6 @@ mod tests {
             assert_eq!(rtt.rto(), Duration::from_secs(seconds));
             rtt.back_off();
         }
-        rtt.reset_backoff();
-        assert_eq!(rtt.rto(), Duration::from_secs(1));
-        rtt.back_off();
         rtt.on_sample(Duration::from_ms(100));
         assert_eq!(rtt.rto(), Duration::from_ms(300));
     }

@@ -56,12 +56,6 @@ impl Flags {
         self.0 & other.0 == other.0
     }
 
-    /// Whether any bit of `other` is set.
-    #[inline]
-    pub(crate) const fn intersects(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
     /// The bits of both, for use in constants.
     #[inline]
     pub(crate) const fn union(self, other: Self) -> Self {
@@ -617,7 +611,6 @@ mod tests {
         let mut flags = Flags::SYN | Flags::ACK;
         assert!(flags.contains(Flags::SYN) && flags.contains(Flags::NONE));
         assert!(!flags.contains(Flags::SYN | Flags::FIN));
-        assert!(flags.intersects(Flags::SYN | Flags::FIN));
         assert_eq!(format!("{flags:?}"), "SYN|ACK");
         assert_eq!(format!("{:?}", Flags::default()), "none");
         flags |= Flags::CWR;
