@@ -352,7 +352,7 @@ TEST_F_TIMEOUT(ip, small_buffers_both_ways_at_once, 90)
 
 TEST_F_TIMEOUT(ip, smallest_buffers_both_ways_at_once, 90)
 {
-	EXPECT_EQ(0, both_ways(variant, 64 << 10, 1, 1000));
+	EXPECT_EQ(0, both_ways(variant, 12 << 10, 1, 1000));
 }
 
 /* Writes pieces of one size until nothing goes in for a while; how many octets went. */
@@ -453,18 +453,26 @@ TEST_F(ip, sending_waits_no_longer_than_it_is_told)
 {
 	struct pair p;
 	long start;
+	ssize_t n;
 
 	ASSERT_EQ(0, pair_open_with(variant, &p, 4096, 4096));
 	ASSERT_NE((size_t)0, stuff(p.client, 4096));
 	set_timeout(p.client, SO_SNDTIMEO, 200);
-	start = now_ms();
-	EXPECT_EQ(-1, send(p.client, "x", 1, 0));
+	do {
+		/* A window probe may have made room for one more. */
+		start = now_ms();
+		n = send(p.client, "x", 1, 0);
+	} while (n == 1);
+	EXPECT_EQ(-1, n);
 	EXPECT_EQ(EAGAIN, errno);
 	EXPECT_LE(195, now_ms() - start);
 	set_timeout(p.client, SO_SNDTIMEO, 0);
 	catch_signal(SIGALRM);
 	alarm_every(50);
-	EXPECT_EQ(-1, send(p.client, "x", 1, 0));
+	do {
+		n = send(p.client, "x", 1, 0);
+	} while (n == 1);
+	EXPECT_EQ(-1, n);
 	EXPECT_EQ(EINTR, errno);
 	alarm_every(0);
 }
