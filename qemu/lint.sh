@@ -20,15 +20,14 @@ step() {
 	if "$@"; then say "lint: $name: clean"; else say "lint: $name: FAILED"; failed+=" $name"; fi
 }
 
-rust_files() { find . -name '*.rs' -not -path './build/*' -not -path '*/target/*' -not -path './.git/*' -print0; }
+rust_files() { find . -name '*.rs' -not -name '*generated*' -not -path './build/*' -not -path '*/target/*' -not -path './.git/*' -print0; }
 shell_files() {
 	find . -type f -not -path './build/*' -not -path '*/target/*' -not -path './.git/*' -not -name '*.rs' -print0 |
 		xargs -0 awk 'FNR == 1 { if (/^#!.*(bash|[ \/]sh)/ || FILENAME ~ /\.sh$/) printf "%s%c", FILENAME, 0; nextfile }'
 }
 
 formatted() {
-	rust_files | xargs -0 -r "$(dirname "$rustc")/rustfmt" --edition 2021 --config-path "$source/.rustfmt.toml" \
-		--config skip_children=true --unstable-features --check
+	rust_files | xargs -0 -r "$(dirname "$rustc")/rustfmt" --edition 2021 --config-path "$source/.rustfmt.toml" --check
 }
 
 clippy_module() {
