@@ -132,9 +132,13 @@ impl Tcb {
             }
             self.snd_nxt = end;
         }
-        // RFC 6298 5.1. A probe leaves the persist timer running.
-        if self.timer.is_none() {
-            self.arm(TimerKind::Retransmit, now + self.rtt.rto());
+        // RFC 6298 5.1. A probe of a closed window leaves the persist timer running.
+        match self.timer {
+            None => self.arm(TimerKind::Retransmit, now + self.rtt.rto()),
+            Some(TimerKind::Persist) if self.snd_wnd != 0 => {
+                self.arm(TimerKind::Retransmit, now + self.rtt.rto());
+            }
+            _ => {}
         }
     }
 

@@ -227,6 +227,7 @@ impl SynReq {
         &mut self,
         now: Instant,
         segment: &Segment,
+        _cfg: &Config,
         out: &mut Outbox,
     ) -> ReqVerdict {
         let flags = segment.flags;
@@ -340,7 +341,7 @@ impl SynReq {
 
     /// The connection, still in SYN-RECEIVED; the segment for which the verdict was [`ReqVerdict::Establish`] is to be
     /// given to it next. Tell it the receive space before.
-    pub(crate) fn establish(&self) -> Tcb {
+    pub(crate) fn establish(&self, now: Instant, _cfg: &Config) -> Tcb {
         let params = OpenParams {
             iss: self.iss,
             ts_offset: self.ts_offset,
@@ -378,7 +379,8 @@ impl SynReq {
             tcb.rtt_seq = tcb.snd_nxt;
             tcb.rtt_start = self.since;
         }
-        tcb.arm(TimerKind::Retransmit, self.deadline);
+        // Only until that segment comes.
+        tcb.arm(TimerKind::Retransmit, self.deadline.max(now));
         tcb
     }
 

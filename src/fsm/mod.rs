@@ -34,6 +34,9 @@ pub(crate) mod timers;
 pub(crate) mod user;
 pub(crate) mod window;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use arcs::{ArcId, Event, Gauge, State, ARCS};
 pub(crate) use challenge::HostBudget;
 pub(crate) use config::Config;

@@ -292,21 +292,16 @@ impl Tcb {
         out.fate = Fate::Closed;
     }
 
-    /// Forgets an earlier connection, in CLOSED.
-    pub(super) fn forget(&mut self) {
-        *self = Self {
-            nodelay: self.nodelay,
-            ..Self::new()
-        };
-    }
-
     /// What is left of the Tcb when its connection went on as a `TimeWait`: CLOSED, without an arc, since the connection
     /// itself is still in TIME-WAIT.
     pub(crate) fn retire(&mut self) {
+        self.forget();
+    }
+
+    /// Forgets an earlier connection: CLOSED, without an arc.
+    pub(super) fn forget(&mut self) {
         *self = Self {
             nodelay: self.nodelay,
-            user_gone: self.user_gone,
-            fin_received: true,
             ..Self::new()
         };
     }

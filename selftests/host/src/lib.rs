@@ -11,6 +11,10 @@
         reason = "the machine's users are the module and the tests"
     )
 )]
+#[cfg_attr(
+    test,
+    expect(unused_imports, reason = "the module needs names that the tests do not")
+)]
 #[path = "../../../src/fsm/mod.rs"]
 mod fsm;
 
