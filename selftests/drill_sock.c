@@ -59,10 +59,10 @@ static const char *error_name(int error)
 	return strerror(error);
 }
 
-/* Compares what a call did with the `= RESULT` of its line; without one it must have succeeded. */
-static void check_result(int ret, int error, const char *wanted)
+/* Compares what a call returned, and errno, with the `= RESULT` of its line; without one it must succeed. */
+static void check_result(int ret, const char *wanted)
 {
-	int got = ret < 0 ? error : 0;
+	int got = ret < 0 ? errno : 0;
 
 	if (got != (wanted ? LOOKUP(errors, wanted) : 0))
 		fail("got %s", error_name(got));
@@ -123,7 +123,7 @@ static void bind_to(struct sock *s, const char *addr, const char *result)
 	struct sockaddr_storage ss;
 	socklen_t len = fill_address(&ss, addr, drill.port);
 
-	check_result(bind(s->fd, (struct sockaddr *)&ss, len), errno, result);
+	check_result(bind(s->fd, (struct sockaddr *)&ss, len), result);
 	s->bound = true;
 }
 
@@ -135,7 +135,7 @@ static void do_connect(struct sock *s, const char *result)
 	if (!s->bound)
 		bind_to(s, drill.host_addr, NULL);
 	drill.event = now_us();
-	check_result(connect(s->fd, (struct sockaddr *)&ss, len), errno, result ? result : "EINPROGRESS");
+	check_result(connect(s->fd, (struct sockaddr *)&ss, len), result ? result : "EINPROGRESS");
 }
 
 static void do_accept(struct sock *s, const char *name, const char *result)
@@ -148,7 +148,8 @@ static void do_accept(struct sock *s, const char *name, const char *result)
 		error = errno;
 	} while (fd < 0 && error == EAGAIN && !(result && !strcmp(result, "EAGAIN")) &&
 		 (pump(deadline, s->fd, POLLIN) || now_us() < deadline));
-	check_result(fd, error, result);
+	errno = error;
+	check_result(fd, result);
 	if (fd >= 0)
 		named(name, fd)->bound = true;
 }
@@ -162,8 +163,8 @@ static void do_send(struct sock *s, int len, const char *result)
 		data[i] = stream_octet(s->sent + i);
 	drill.event = now_us();
 	n = send(s->fd, data, len, MSG_NOSIGNAL);
+	check_result(n, result);
 	free(data);
-	check_result(n, errno, result);
 	if (n >= 0 && n != len)
 		fail("only %zd octets were taken", n);
 	if (n > 0)
@@ -194,8 +195,9 @@ static void do_recv(struct sock *s, const char *what, const char *result)
 			break;
 	} while ((n > 0 || (error == EAGAIN && !now)) && (n > 0 || pump(deadline, s->fd, POLLIN) ||
 							 now_us() < deadline));
+	errno = error;
 	if (n < 0)
-		check_result(-1, error, result);
+		check_result(-1, result);
 	else if (result)
 		fail("got %d octets and no error", got);
 	else if (got != want)
@@ -249,14 +251,14 @@ static void set_option(struct sock *s, char **word, int words, const char *resul
 		name = drill.family == AF_INET6 ? IPV6_RECVERR : IP_RECVERR;
 	else
 		fail("unknown socket option '%s'", word[0]);
-	check_result(setsockopt(s->fd, level, name, &value, sizeof(value)), errno, result);
+	check_result(setsockopt(s->fd, level, name, &value, sizeof(value)), result);
 }
 
 static void set_linger(struct sock *s, int seconds)
 {
 	struct linger l = { seconds >= 0, seconds };
 
-	check_result(setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)), errno, NULL);
+	check_result(setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)), NULL);
 }
 
 static void do_close(struct sock *s)
@@ -294,7 +296,7 @@ bool socket_command(char **word, int words, const char *result)
 	if (!strcmp(what, "socket") && words == 2) {
 		value = socket(drill.family == AF_INET && !drill.mapped ? AF_INET : AF_INET6,
 			       SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, drill.proto);
-		check_result(value, errno, result);
+		check_result(value, result);
 		named(word[1], value);
 		return true;
 	}
@@ -306,12 +308,12 @@ bool socket_command(char **word, int words, const char *result)
 		s = find(word[1]);
 		if (!s->bound)
 			bind_to(s, drill.host_addr, NULL);
-		check_result(listen(s->fd, words == 3 ? number(word[2]) : 8), errno, result);
+		check_result(listen(s->fd, words == 3 ? number(word[2]) : 8), result);
 	} else if (!strcmp(what, "connect") && words == 2) {
 		do_connect(find(word[1]), result);
 	} else if (!strcmp(what, "disconnect") && words == 2) {
 		drill.event = now_us();
-		check_result(connect(find(word[1])->fd, &unspec, sizeof(unspec)), errno, result);
+		check_result(connect(find(word[1])->fd, &unspec, sizeof(unspec)), result);
 	} else if (!strcmp(what, "accept") && words == 3) {
 		do_accept(find(word[1]), word[2], result);
 	} else if (!strcmp(what, "send") && words == 3) {
@@ -320,7 +322,7 @@ bool socket_command(char **word, int words, const char *result)
 		do_recv(find(word[1]), word[2], result);
 	} else if (!strcmp(what, "shutdown") && words == 3) {
 		drill.event = now_us();
-		check_result(shutdown(find(word[1])->fd, LOOKUP(ways, word[2])), errno, result);
+		check_result(shutdown(find(word[1])->fd, LOOKUP(ways, word[2])), result);
 	} else if (!strcmp(what, "close") && words == 2) {
 		do_close(find(word[1]));
 	} else if (!strcmp(what, "abort") && words == 2) {
@@ -333,8 +335,9 @@ bool socket_command(char **word, int words, const char *result)
 	} else if (!strcmp(what, "poll") && words == 3) {
 		do_poll(find(word[1]), word[2]);
 	} else if (!strcmp(what, "sockerr") && words == 3) {
-		check_result(getsockopt(find(word[1])->fd, SOL_SOCKET, SO_ERROR, &value, &len), errno, NULL);
-		check_result(value ? -1 : 0, value, word[2]);
+		check_result(getsockopt(find(word[1])->fd, SOL_SOCKET, SO_ERROR, &value, &len), NULL);
+		errno = value;
+		check_result(value ? -1 : 0, word[2]);
 	} else if (!strcmp(what, "inq") && words == 3) {
 		expect_queue(find(word[1]), SIOCINQ, number(word[2]));
 	} else if (!strcmp(what, "outq") && words == 3) {

@@ -105,3 +105,11 @@ $in_fin_wait_2
 < FA
 > A seq 2 ack 2
 state TIME-WAIT"
+
+# A listener that is there already goes on to an established connection.
+in_established_on_listener='
+< S
+> SA seq 0 ack 1
+< A
+accept L C
+state ESTABLISHED'

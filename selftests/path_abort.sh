@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# ABORT (close with linger 0) in every state.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=paths.sh
+. "$(dirname "$0")/paths.sh"
+begin 13
+setup_ns host
+
+# abort STATE RST [DRILL OPTIONS..]: from STATE, by a segment that is RST ("nothing 50": by none).
+abort() {
+	local state=$1 rst=$2 way=in_${1//-/_} socket=C
+	shift 2
+	case $state in listen | syn-received) socket=L ;; esac
+	prove "RFC 9293 3.10.5: abort in ${state^^}${*:+, IPv6}: CLOSED, and the segment is: $rst" "$@" <<-EOF
+	${!way}
+	abort $socket
+	> $rst
+	state CLOSED
+	count arc ${state%-active}-abort +1
+	EOF
+}
+
+abort listen 'nothing 50'
+abort syn-sent 'nothing 50'
+abort syn-received-active 'R seq 1'
+abort established 'R seq 1'
+abort established 'R seq 1' --family 6
+abort fin-wait-1 'R seq 2'
+abort fin-wait-2 'R seq 2'
+abort close-wait 'R seq 1'
+abort closing 'nothing 50'
+abort last-ack 'nothing 50'
+
+prove 'RFC 9293 3.10.5: abort in TIME-WAIT: no segment, and TIME-WAIT goes on' <<EOF
+$in_time_wait
+abort C
+> nothing 50
+state TIME-WAIT
+EOF
+
+prove 'MUST-12: abort with data that was not acknowledged: the RST takes the next number, the data is gone' <<EOF
+$in_established
+send C 100
+> PA seq 1 ack 1 len 100
+abort C
+> R seq 101
+count reset aborted +1
+< A ack 101
+> R seq 101
+EOF
+
+prove 'RFC 9293 3.10.5: connect() to AF_UNSPEC aborts, and the socket can be used again' <<EOF
+$in_established_active
+disconnect C
+> R seq 1
+state CLOSED
+renumber 100000
+connect C
+> S seq 0
+< SA
+> A seq 1 ack 1
+state ESTABLISHED
+EOF
+finish
