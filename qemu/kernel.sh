@@ -17,7 +17,7 @@ esac
 # configure DIR: tinyconfig plus the fragments, each option of which must then be set as asked.
 configure() {
 	local out=$1 line name lost=''
-	kmake -s -C "$source" O="$out" tinyconfig >"$out.log" 2>&1 || die "tinyconfig failed: $out.log"
+	kmake -s -C "$source" O="$out" tinyconfig >>"$out.log" 2>&1 || die "tinyconfig failed: $out.log"
 	options "$flavour" >>"$out/.config"
 	kmake -s -C "$source" O="$out" olddefconfig >>"$out.log" 2>&1 || die "olddefconfig failed: $out.log"
 	while read -r line; do
@@ -56,7 +56,7 @@ source=$(kernel_source)
 find_toolchain || die "tools are missing:$missing (run qemu/deps.sh)"
 dir=$(kernel_dir "$flavour" "$source")
 exec {lock}>"$dir.lock"
-flock "$lock"
+flock -n "$lock" || { say "Another build of the $flavour kernel is under way: waiting for it."; flock "$lock"; }
 if [ ! -f "$dir/.complete" ]; then
 	free=$(df --output=avail -m "$cache" | tail -n 1)
 	used=$(du -sm "$dir" 2>/dev/null | cut -f 1 || true)
@@ -65,7 +65,8 @@ if [ ! -f "$dir/.complete" ]; then
 	mkdir -p "$dir"
 	configure "$dir"
 	say "Building the $flavour guest kernel ${source##*/linux-} once: about $minutes minutes on two cores ($dir)."
-	(exec {lock}>&-; kmake -C "$source" O="$dir" -j"$(nproc)" bzImage modules >>"$dir.log" 2>&1) &
+	# make keeps the lock: if this script is killed, nobody builds beside what still runs.
+	kmake -C "$source" O="$dir" -j"$(nproc)" bzImage modules >>"$dir.log" 2>&1 </dev/null &
 	job=$!
 	watch "$dir.log" "$job"
 	wait "$job" || { tail -n 20 "$dir.log" >&2; die "the $flavour kernel did not build: $dir.log"; }
