@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# More connections are asked for than a listener wants: the accept queue, the requests and the TIME-WAITs stay within
+# their limits, what is refused is counted, and who was served is served on.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=talk.sh
+. "$(dirname "$0")/talk.sh"
+
+server='' client='' # set by setup_ns
+
+# count NS STATE [PORT]: how many objects are in it there.
+count() {
+	in_ns "$1" cat /proc/net/rtcpfsm |
+		awk -v s="$2" -v p="${3:-}" 'NR > 1 && $3 == s && (p == "" || $1 ~ ":" p "$") { n++ } END { print n + 0 }'
+}
+counts() { [ "$(count "$1" "$2" "$3")" = "$4" ] || { count "$@"; false; }; }
+drops() { in_ns "$server" cat /proc/net/rtcpfsm_stat | awk '$1 == "drop" && $2 ~ /^(listen-overflow|accept-queue-full)$/ { n += $3 } END { print n + 0 }'; }
+dropped_since() { [ "$(drops)" -gt "$1" ]; }
+
+accept_queue() {
+	local before i
+	before=$(drops)
+	tell server listen l 10.9.0.1 6001 3 || return 1
+	for ((i = 0; i < 10; i++)); do tell client open "a$i" 10.9.0.1 6001 || return 1; done
+	wait_until 10 counts "$server" ESTABLISHED 6001 4 && wait_until 10 dropped_since "$before" &&
+		counts "$server" ESTABLISHED 6001 4
+}
+served_in_the_end() {
+	local i
+	for ((i = 0; i < 10; i++)); do tell server accept "s$i" l || return 1; done
+	for ((i = 0; i < 10; i++)); do
+		tell client opened "a$i" && tell client send "a$i" 5 || return 1
+	done
+	for ((i = 0; i < 10; i++)); do tell server recv "s$i" 5 || return 1; done
+}
+requests() {
+	local flooding most before
+	set_sysctl "$server" max_syn_backlog 8
+	tell server listen r 10.9.0.1 6002 1000 || return 1
+	before=$(drops)
+	in_ns "$client" env RTCPFSM_PROTO="$proto" "$here/churn" flood 10.9.0.1 6002 10.9.0.77 &
+	flooding=$!
+	disown
+	wait_until 20 dropped_since $((before + 100)) || return 1
+	most=$(count "$server" SYN-RECEIVED 6002)
+	kill "$flooding"
+	echo "$most requests"
+	[ "$most" -ge 4 ] && [ "$most" -le 9 ]
+}
+existing_live() { tell client send a3 100 && tell server recv s3 100; }
+time_waits() {
+	local i
+	set_sysctl "$server" max_tw_buckets 5
+	for ((i = 0; i < 10; i++)); do tell server close "s$i" && tell client eof "a$i" && tell client close "a$i" || return 1; done
+	wait_until 10 counts "$server" FIN-WAIT-2 6001 0 || return 1
+	i=$(count "$server" TIME-WAIT)
+	echo "$i TIME-WAITs"
+	[ "$i" -ge 1 ] && [ "$i" -le 5 ]
+}
+listener_closes() { tell server close r && wait_until 10 counts "$server" SYN-RECEIVED 6002 0; }
+
+begin 6
+setup_ns server client
+veth_pair server client
+ip -n "$server" neigh add 10.9.0.77 lladdr 02:00:00:00:00:77 dev v0 nud permanent
+talker server "$server"
+talker client "$client"
+check 'the accept queue takes the backlog and one more, the rest is dropped and counted' accept_queue
+check 'whoever was dropped is served when the queue is emptied' served_in_the_end
+check 'a flood of SYNs makes no more requests than max_syn_backlog allows' requests
+check 'connections that were open before the flood live on' existing_live
+check 'the requests of a listener go with it' listener_closes
+check 'no more TIME-WAITs than max_tw_buckets' time_waits
+finish
