@@ -292,7 +292,7 @@ impl Tcb {
         ) {
             self.step_6_urg(segment, seq, out);
             self.step_7_text(now, segment, seq, out)?;
-        } else if segment.payload_len != 0 {
+        } else if segment.payload_len != 0 || segment.flags.contains(Flags::FIN) {
             // The peer has closed: it cannot have more to say.
             out.drop = Some(DropReason::AfterClose);
         }

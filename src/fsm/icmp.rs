@@ -45,6 +45,12 @@ pub(crate) enum IcmpOutcome {
 }
 
 impl Tcb {
+    /// Whether an ICMP error that quotes this sequence number can be about a segment of ours: only what is in flight can have met
+    /// an error (MUST-54, RFC 5927 4.1).
+    pub(crate) fn is_in_flight(&self, quoted: SeqNumber) -> bool {
+        quoted.in_window(self.snd_una, self.snd_nxt.distance_from(self.snd_una))
+    }
+
     /// An ICMP error quotes a segment that this connection may have sent.
     pub(crate) fn on_icmp(
         &mut self,
@@ -52,9 +58,7 @@ impl Tcb {
         icmp: IcmpError,
         out: &mut Outbox,
     ) -> IcmpOutcome {
-        // MUST-54: only what is in flight can have met an error.
-        let in_flight = self.snd_nxt.distance_from(self.snd_una);
-        if !icmp.quoted_seq.in_window(self.snd_una, in_flight) {
+        if !self.is_in_flight(icmp.quoted_seq) {
             return IcmpOutcome::Ignored;
         }
         let error = match icmp.kind {

@@ -423,6 +423,16 @@ impl SynReq {
         self.remove(Event::ListenerClosed, out);
     }
 
+    /// An ICMP error that quotes this sequence number says that the peer cannot be reached. Whether the request ends: it does if
+    /// the error is about our SYN (MUST-54) and a hard one (SHLD-26).
+    pub(crate) fn on_icmp(&mut self, quoted: SeqNumber, hard: bool, out: &mut Outbox) -> bool {
+        let ends = hard && quoted == self.iss;
+        if ends {
+            self.remove(Event::Icmp, out);
+        }
+        ends
+    }
+
     /// What `/proc` shows.
     pub(crate) fn status(&self) -> Status {
         Status {

@@ -121,6 +121,8 @@ reasons! {
         BacklogFull, "backlog-full", "RFC 9293 3.10.7";
         /// No memory.
         NoMemory, "no-memory", "RFC 9293 3.10.7";
+        /// There is no way to answer its sender.
+        NoRoute, "no-route", "RFC 9293 3.10.7.2";
         /// Note: no room for one more TIME-WAIT; the connection was closed at once.
         TimeWaitFull, "time-wait-full", "RFC 9293 3.10.7.4";
         /// Note: an event came in a state that has no arc for it. It never counts if the machine is right.

@@ -2,6 +2,8 @@
 
 //! The tests of the machine as a whole, and what they share: a connection with round numbers, and a clock that they set.
 
+mod illegal;
+mod open;
 mod table;
 
 use crate::fsm::options::{Options, Timestamps};

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What bindgen reads: the kernel's types and functions that src/kapi wraps. See bindgen_parameters for what is taken. */
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <linux/net.h>
+#include <linux/percpu.h>
+#include <linux/poll.h>
+#include <linux/proc_fs.h>
+#include <linux/random.h>
+#include <linux/seq_file.h>
+#include <linux/siphash.h>
+#include <linux/skbuff.h>
+#include <linux/slab.h>
+#include <linux/socket.h>
+#include <linux/sysctl.h>
+#include <linux/tcp.h>
+#include <linux/timer.h>
+#include <linux/timekeeping.h>
+#include <net/inet_common.h>
+#include <net/inet_sock.h>
+#include <net/ip.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/net_namespace.h>
+#include <net/protocol.h>
+#include <net/route.h>
+#include <net/sock.h>
+#include <net/tcp_states.h>
+#include <net/transp_v6.h>
+#include "helpers.h"
+#include "helpers_net.h"

@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The kernel's inline functions and macros of the socket and packet layers, callable from Rust. No logic lives here. */
+#include "helpers_net.h"
+#include <linux/jhash.h>
+#include <linux/wait.h>
+#include <net/addrconf.h>
+#include <net/checksum.h>
+#include <net/dst.h>
+#include <net/ip6_checksum.h>
+#include <net/ip6_route.h>
+#include <net/transp_v6.h>
+#include <net/xfrm.h>
+
+/* ---- sock ---- */
+struct net *rtcpfsm_sock_net(const struct sock *sk) { return sock_net(sk); }
+void rtcpfsm_lock_sock(struct sock *sk) { lock_sock(sk); }
+void rtcpfsm_bh_lock_sock(struct sock *sk) { bh_lock_sock(sk); }
+void rtcpfsm_bh_lock_sock_nested(struct sock *sk) { bh_lock_sock_nested(sk); }
+void rtcpfsm_bh_unlock_sock(struct sock *sk) { bh_unlock_sock(sk); }
+bool rtcpfsm_sock_owned_by_user(const struct sock *sk) { return sock_owned_by_user(sk); }
+void rtcpfsm_local_bh_disable(void) { local_bh_disable(); }
+void rtcpfsm_local_bh_enable(void) { local_bh_enable(); }
+bool rtcpfsm_sock_hold_not_zero(struct sock *sk) { return refcount_inc_not_zero(&sk->sk_refcnt); }
+void rtcpfsm_sock_hold(struct sock *sk) { sock_hold(sk); }
+void rtcpfsm_sock_put(struct sock *sk) { sock_put(sk); }
+int rtcpfsm_sk_add_backlog(struct sock *sk, struct sk_buff *skb, unsigned int limit)
+{
+	return sk_add_backlog(sk, skb, limit);
+}
+bool rtcpfsm_sock_flag(const struct sock *sk, int flag) { return sock_flag(sk, flag); }
+void rtcpfsm_sock_set_flag(struct sock *sk, int flag) { sock_set_flag(sk, flag); }
+void rtcpfsm_sock_reset_flag(struct sock *sk, int flag) { sock_reset_flag(sk, flag); }
+void rtcpfsm_sock_orphan(struct sock *sk) { sock_orphan(sk); }
+int rtcpfsm_sock_error(struct sock *sk) { return sock_error(sk); }
+int rtcpfsm_sk_state_load(const struct sock *sk) { return smp_load_acquire(&sk->sk_state); }
+void rtcpfsm_sk_state_store(struct sock *sk, int state) { smp_store_release(&sk->sk_state, state); }
+void rtcpfsm_sk_timer_setup(struct sock *sk, void (*function)(struct timer_list *t))
+{
+	timer_setup(&sk->sk_timer, function, 0);
+}
+struct timer_list *rtcpfsm_sk_timer(struct sock *sk) { return &sk->sk_timer; }
+struct sock *rtcpfsm_sk_of_timer(struct timer_list *t) { return timer_container_of((struct sock *)NULL, t, sk_timer); }
+void rtcpfsm_sk_wake_async(const struct sock *sk, int how, int band) { sk_wake_async(sk, how, band); }
+int rtcpfsm_sk_wait_event(struct sock *sk, long *timeo, bool (*ready)(struct sock *sk), bool exclusive)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	int done;
+
+	if (exclusive)
+		add_wait_queue_exclusive(sk_sleep(sk), &wait);
+	else
+		add_wait_queue(sk_sleep(sk), &wait);
+	done = sk_wait_event(sk, timeo, ready(sk), &wait);
+	remove_wait_queue(sk_sleep(sk), &wait);
+	return done;
+}
+long rtcpfsm_sock_rcvtimeo(const struct sock *sk, bool noblock) { return sock_rcvtimeo(sk, noblock); }
+long rtcpfsm_sock_sndtimeo(const struct sock *sk, bool noblock) { return sock_sndtimeo(sk, noblock); }
+int rtcpfsm_sock_rcvlowat(const struct sock *sk, int waitall, int len) { return sock_rcvlowat(sk, waitall, len); }
+int rtcpfsm_sock_intr_errno(long timeo) { return sock_intr_errno(timeo); }
+bool rtcpfsm_signal_pending(void) { return signal_pending(current); }
+bool rtcpfsm_sk_rmem_schedule(struct sock *sk, struct sk_buff *skb, int size) { return sk_rmem_schedule(sk, skb, size); }
+int rtcpfsm_sk_rmem_alloc(const struct sock *sk) { return sk_rmem_alloc_get(sk); }
+void rtcpfsm_skb_set_owner_r(struct sk_buff *skb, struct sock *sk) { skb_set_owner_r(skb, sk); }
+bool rtcpfsm_sk_wmem_schedule(struct sock *sk, int size) { return sk_wmem_schedule(sk, size); }
+void rtcpfsm_sk_wmem_queued_add(struct sock *sk, int size) { sk_wmem_queued_add(sk, size); }
+void rtcpfsm_sk_mem_charge(struct sock *sk, int size) { sk_mem_charge(sk, size); }
+void rtcpfsm_sk_mem_uncharge(struct sock *sk, int size) { sk_mem_uncharge(sk, size); }
+void rtcpfsm_sk_mem_reclaim(struct sock *sk) { sk_mem_reclaim(sk); }
+void rtcpfsm_sk_mem_reclaim_final(struct sock *sk) { sk_mem_reclaim_final(sk); }
+struct page_frag *rtcpfsm_sk_page_frag(struct sock *sk) { return sk_page_frag(sk); }
+void rtcpfsm_dst_negative_advice(struct sock *sk) { dst_negative_advice(sk); }
+void rtcpfsm_sk_dst_reset(struct sock *sk) { sk_dst_reset(sk); }
+u32 rtcpfsm_sk_dst_mtu(struct sock *sk)
+{
+	struct dst_entry *dst = __sk_dst_get(sk);
+
+	return dst ? dst_mtu(dst) : 0;
+}
+bool rtcpfsm_sk_dst_is_loopback(const struct sock *sk)
+{
+	struct dst_entry *dst = __sk_dst_get(sk);
+
+	return dst && rtcpfsm_dst_is_loopback(dst);
+}
+void rtcpfsm_ip6_dst_store(struct sock *sk, struct dst_entry *dst) { ip6_dst_store(sk, dst, false, false); }
+u32 rtcpfsm_sk_uid_value(const struct sock *sk) { return from_kuid_munged(current_user_ns(), sk_uid(sk)); }
+unsigned long rtcpfsm_sk_inode(struct sock *sk) { return sock_i_ino(sk); }
+bool rtcpfsm_ipv6_only(const struct sock *sk) { return ipv6_only_sock(sk); }
+void rtcpfsm_sock_poll_wait(struct file *file, struct socket *sock, poll_table *wait) { sock_poll_wait(file, sock, wait); }
+void rtcpfsm_sk_set_async_nospace(struct sock *sk)
+{
+	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	smp_mb__after_atomic();
+}
+void rtcpfsm_sk_nospace_done(struct sock *sk)
+{
+	if (sk->sk_socket && test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
+		sk->sk_write_space(sk);
+}
+bool rtcpfsm_port_needs_privilege(struct net *net, u16 port)
+{
+	return inet_port_requires_bind_service(net, port) && !ns_capable(net->user_ns, CAP_NET_BIND_SERVICE);
+}
+void rtcpfsm_xfrm_sk_free_policy(struct sock *sk) { xfrm_sk_free_policy(sk); }
+struct ipv6_pinfo *rtcpfsm_inet6_sk(const struct sock *sk) { return inet6_sk(sk); }
+void rtcpfsm_inet_id_random(struct sock *sk) { atomic_set(&inet_sk(sk)->inet_id, get_random_u16()); }
+bool rtcpfsm_local_port_reserved(struct net *net, u16 port) { return inet_is_local_reserved_port(net, port); }
+bool rtcpfsm_same_bind_dev(const struct sock *sk, int dif, int sdif)
+{
+	return inet_sk_bound_dev_eq(sock_net(sk), READ_ONCE(sk->sk_bound_dev_if), dif, sdif);
+}
+
+__be32 rtcpfsm_rcv_saddr(const struct inet_sock *inet) { return inet->inet_rcv_saddr; }
+u16 rtcpfsm_inet_num(const struct inet_sock *inet) { return inet->inet_num; }
+void rtcpfsm_set_ports(struct inet_sock *inet, u16 num, __be16 dport)
+{
+	inet->inet_num = num;
+	inet->inet_sport = htons(num);
+	inet->inet_dport = dport;
+}
+void rtcpfsm_set_addresses(struct sock *sk, const struct in6_addr *local, const struct in6_addr *remote)
+{
+	struct inet_sock *inet = inet_sk(sk);
+
+	if (ipv6_addr_v4mapped(remote) || ipv6_addr_v4mapped(local)) {
+		inet->inet_saddr = local->s6_addr32[3];
+		inet->inet_rcv_saddr = local->s6_addr32[3];
+		inet->inet_daddr = remote->s6_addr32[3];
+	} else {
+		inet->inet_saddr = LOOPBACK4_IPV6;
+		inet->inet_rcv_saddr = LOOPBACK4_IPV6;
+		inet->inet_daddr = LOOPBACK4_IPV6;
+	}
+	sk->sk_v6_rcv_saddr = *local;
+	sk->sk_v6_daddr = *remote;
+	if (sk->sk_family == AF_INET6)
+		inet6_sk(sk)->saddr = *local;
+}
+
+/* ---- skb ---- */
+struct sk_buff *rtcpfsm_alloc_skb(unsigned int size, gfp_t gfp) { return alloc_skb(size, gfp); }
+void rtcpfsm_skb_reserve(struct sk_buff *skb, int len) { skb_reserve(skb, len); }
+void *rtcpfsm_skb_put(struct sk_buff *skb, unsigned int len) { return skb_put(skb, len); }
+void *rtcpfsm_skb_push(struct sk_buff *skb, unsigned int len) { return skb_push(skb, len); }
+bool rtcpfsm_pskb_may_pull(struct sk_buff *skb, unsigned int len) { return pskb_may_pull(skb, len); }
+void *rtcpfsm_skb_pull(struct sk_buff *skb, unsigned int len) { return __skb_pull(skb, len); }
+unsigned int rtcpfsm_skb_headlen(const struct sk_buff *skb) { return skb_headlen(skb); }
+void rtcpfsm_skb_reset_transport_header(struct sk_buff *skb) { skb_reset_transport_header(skb); }
+void *rtcpfsm_skb_network_header(const struct sk_buff *skb) { return skb_network_header(skb); }
+void *rtcpfsm_skb_transport_header(const struct sk_buff *skb) { return skb_transport_header(skb); }
+bool rtcpfsm_skb_csum_unnecessary(const struct sk_buff *skb) { return skb_csum_unnecessary(skb); }
+void rtcpfsm_skb_orphan(struct sk_buff *skb) { skb_orphan(skb); }
+void rtcpfsm_skb_dst_drop(struct sk_buff *skb) { skb_dst_drop(skb); }
+int rtcpfsm_skb_iif(const struct sk_buff *skb, bool v6) { return v6 ? inet6_iif(skb) : inet_iif(skb); }
+int rtcpfsm_skb_sdif(const struct sk_buff *skb, bool v6) { return v6 ? inet6_sdif(skb) : inet_sdif(skb); }
+bool rtcpfsm_skb_to_unicast(const struct sk_buff *skb, bool v6)
+{
+	return skb->pkt_type == PACKET_HOST &&
+	       (v6 ? ipv6_unicast_destination(skb)
+		   : !(skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)));
+}
+void rtcpfsm_skb_queue_tail(struct sk_buff_head *q, struct sk_buff *skb) { __skb_queue_tail(q, skb); }
+struct sk_buff *rtcpfsm_skb_dequeue(struct sk_buff_head *q) { return __skb_dequeue(q); }
+struct sk_buff *rtcpfsm_skb_peek(const struct sk_buff_head *q) { return skb_peek(q); }
+struct sk_buff *rtcpfsm_skb_peek_tail(const struct sk_buff_head *q) { return skb_peek_tail(q); }
+struct sk_buff *rtcpfsm_skb_peek_next(struct sk_buff *skb, const struct sk_buff_head *q)
+{
+	return skb_peek_next(skb, q);
+}
+int rtcpfsm_pskb_trim(struct sk_buff *skb, unsigned int len) { return pskb_trim(skb, len); }
+unsigned int rtcpfsm_skb_nr_frags(const struct sk_buff *skb) { return skb_shinfo(skb)->nr_frags; }
+struct page *rtcpfsm_skb_frag_page(const struct sk_buff *skb, unsigned int i)
+{
+	return skb_frag_page(&skb_shinfo(skb)->frags[i]);
+}
+unsigned int rtcpfsm_skb_frag_off(const struct sk_buff *skb, unsigned int i)
+{
+	return skb_frag_off(&skb_shinfo(skb)->frags[i]);
+}
+unsigned int rtcpfsm_skb_frag_size(const struct sk_buff *skb, unsigned int i)
+{
+	return skb_frag_size(&skb_shinfo(skb)->frags[i]);
+}
+bool rtcpfsm_skb_add_frag(struct sk_buff *skb, struct page *page, unsigned int off, unsigned int len)
+{
+	int i = skb_shinfo(skb)->nr_frags;
+
+	if (skb_can_coalesce(skb, i, page, off)) {
+		skb_frag_size_add(&skb_shinfo(skb)->frags[i - 1], len);
+	} else {
+		if (i >= MAX_SKB_FRAGS)
+			return false;
+		get_page(page);
+		skb_fill_page_desc(skb, i, page, off, len);
+	}
+	skb_len_add(skb, len);
+	return true;
+}
+size_t rtcpfsm_copy_page_from_iter(struct page *page, size_t off, size_t len, struct iov_iter *i)
+{
+	return copy_page_from_iter(page, off, len, i);
+}
+bool rtcpfsm_skb_checksum_ok_v4(struct sk_buff *skb, u32 len, u8 proto)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+
+	if (skb_csum_unnecessary(skb) || skb->ip_summed == CHECKSUM_PARTIAL)
+		return true;
+	return !csum_tcpudp_magic(iph->saddr, iph->daddr, len, proto, skb_checksum(skb, 0, len, 0));
+}
+bool rtcpfsm_skb_checksum_ok_v6(struct sk_buff *skb, u32 len, u8 proto)
+{
+	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
+
+	if (skb_csum_unnecessary(skb) || skb->ip_summed == CHECKSUM_PARTIAL)
+		return true;
+	return !csum_ipv6_magic(&ip6h->saddr, &ip6h->daddr, len, proto, skb_checksum(skb, 0, len, 0));
+}
+static void checksum_finish(struct sk_buff *skb, __sum16 pseudo, bool partial)
+{
+	struct tcphdr *th = (struct tcphdr *)skb->data;
+
+	if (partial) {
+		th->check = ~pseudo;
+		skb->ip_summed = CHECKSUM_PARTIAL;
+		skb->csum_start = skb_transport_header(skb) - skb->head;
+		skb->csum_offset = offsetof(struct tcphdr, check);
+	} else {
+		th->check = pseudo;
+		skb->ip_summed = CHECKSUM_NONE;
+	}
+}
+void rtcpfsm_skb_checksum_set_v4(struct sk_buff *skb, __be32 saddr, __be32 daddr, u8 proto, bool partial)
+{
+	__wsum sum = partial ? 0 : skb_checksum(skb, 0, skb->len, 0);
+
+	checksum_finish(skb, csum_tcpudp_magic(saddr, daddr, skb->len, proto, sum), partial);
+}
+void rtcpfsm_skb_checksum_set_v6(struct sk_buff *skb, const struct in6_addr *saddr,
+				 const struct in6_addr *daddr, u8 proto, bool partial)
+{
+	__wsum sum = partial ? 0 : skb_checksum(skb, 0, skb->len, 0);
+
+	checksum_finish(skb, csum_ipv6_magic(saddr, daddr, skb->len, proto, sum), partial);
+}
+bool rtcpfsm_xfrm_policy_check(struct sock *sk, struct sk_buff *skb, bool v6)
+{
+	return v6 ? xfrm6_policy_check(sk, XFRM_POLICY_IN, skb) : xfrm4_policy_check(sk, XFRM_POLICY_IN, skb);
+}
+void rtcpfsm_nf_reset_ct(struct sk_buff *skb) { nf_reset_ct(skb); }
+void rtcpfsm_put_page(struct page *page) { put_page(page); }
+u32 rtcpfsm_skb_mark(const struct sk_buff *skb) { return skb->mark; }
+struct net *rtcpfsm_skb_net(const struct sk_buff *skb) { return dev_net_rcu(skb->dev); }
+
+/* ---- route and output without a socket ---- */
+struct dst_entry *rtcpfsm_route_v4(struct net *net, const struct sock *sk, __be32 saddr, __be32 daddr,
+				   int oif, u32 mark, u8 proto)
+{
+	struct flowi4 fl4;
+	struct rtable *rt;
+
+	flowi4_init_output(&fl4, oif, mark, 0, RT_SCOPE_UNIVERSE, proto,
+			   sk ? inet_sk_flowi_flags(sk) : FLOWI_FLAG_ANYSRC, daddr, saddr, 0, 0,
+			   sock_net_uid(net, sk));
+	rt = ip_route_output_flow(net, &fl4, sk);
+	return IS_ERR(rt) ? ERR_CAST(rt) : &rt->dst;
+}
+struct dst_entry *rtcpfsm_route_v6(struct net *net, const struct sock *sk, const struct in6_addr *saddr,
+				   const struct in6_addr *daddr, int oif, u32 mark, u8 proto)
+{
+	struct flowi6 fl6 = {
+		.flowi6_proto = proto, .flowi6_oif = oif, .flowi6_mark = mark,
+		.saddr = *saddr, .daddr = *daddr, .flowi6_uid = sock_net_uid(net, sk),
+	};
+
+	return ip6_dst_lookup_flow(net, sk, &fl6, NULL);
+}
+int rtcpfsm_send_v4(struct net *net, struct sk_buff *skb, struct dst_entry *dst, __be32 saddr,
+		    __be32 daddr, u8 tos, u8 proto)
+{
+	struct iphdr *iph = skb_push(skb, sizeof(*iph));
+
+	skb_reset_network_header(skb);
+	iph->version = 4;
+	iph->ihl = 5;
+	iph->tos = tos;
+	iph->frag_off = htons(IP_DF);
+	iph->ttl = ip4_dst_hoplimit(dst);
+	iph->protocol = proto;
+	iph->saddr = saddr;
+	iph->daddr = daddr;
+	/* An atomic datagram (RFC 6864 4.1): its ID means nothing. */
+	iph->id = 0;
+	skb->protocol = htons(ETH_P_IP);
+	skb_dst_set(skb, dst);
+	return ip_local_out(net, NULL, skb);
+}
+int rtcpfsm_send_v6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
+		    const struct in6_addr *saddr, const struct in6_addr *daddr, u8 tclass, u8 proto)
+{
+	struct ipv6hdr *ip6h = skb_push(skb, sizeof(*ip6h));
+
+	skb_reset_network_header(skb);
+	ip6_flow_hdr(ip6h, tclass, 0);
+	ip6h->payload_len = htons(skb->len - sizeof(*ip6h));
+	ip6h->nexthdr = proto;
+	ip6h->hop_limit = ip6_dst_hoplimit(dst);
+	ip6h->saddr = *saddr;
+	ip6h->daddr = *daddr;
+	skb->protocol = htons(ETH_P_IPV6);
+	skb_dst_set(skb, dst);
+	return ip6_local_out(net, NULL, skb);
+}
+u32 rtcpfsm_dst_mtu(const struct dst_entry *dst) { return dst_mtu(dst); }
+void rtcpfsm_dst_release(struct dst_entry *dst) { dst_release(dst); }
+bool rtcpfsm_dst_is_loopback(const struct dst_entry *dst)
+{
+	bool loopback;
+
+	rcu_read_lock();
+	loopback = dst_dev_rcu(dst)->flags & IFF_LOOPBACK;
+	rcu_read_unlock();
+	return loopback;
+}
+struct rtable *rtcpfsm_ip_route_connect(struct sock *sk, __be32 daddr, __be16 dport)
+{
+	struct inet_sock *inet = inet_sk(sk);
+
+	return ip_route_connect(&inet->cork.fl.u.ip4, daddr, inet->inet_saddr, sk->sk_bound_dev_if,
+				sk->sk_protocol, inet->inet_sport, dport, sk);
+}
+struct rtable *rtcpfsm_ip_route_newports(struct sock *sk, struct rtable *rt, __be16 old_sport)
+{
+	struct inet_sock *inet = inet_sk(sk);
+
+	return ip_route_newports(&inet->cork.fl.u.ip4, rt, old_sport, inet->inet_dport, inet->inet_sport,
+				 inet->inet_dport, sk);
+}
+bool rtcpfsm_rt_is_unicast(const struct rtable *rt)
+{
+	return !(rt->rt_flags & (RTCF_MULTICAST | RTCF_BROADCAST));
+}
+struct dst_entry *rtcpfsm_ip6_route_connect(struct sock *sk, __be16 dport)
+{
+	struct inet_sock *inet = inet_sk(sk);
+	struct ipv6_pinfo *np = inet6_sk(sk);
+	struct flowi6 *fl6 = &inet->cork.fl.u.ip6;
+	struct in6_addr *final_p;
+
+	memset(fl6, 0, sizeof(*fl6));
+	fl6->flowi6_proto = sk->sk_protocol;
+	fl6->daddr = sk->sk_v6_daddr;
+	fl6->saddr = ipv6_addr_any(&sk->sk_v6_rcv_saddr) ? np->saddr : sk->sk_v6_rcv_saddr;
+	fl6->flowlabel = ip6_make_flowinfo(np->tclass, np->flow_label);
+	fl6->flowi6_oif = sk->sk_bound_dev_if;
+	fl6->flowi6_mark = sk->sk_mark;
+	fl6->fl6_dport = dport;
+	fl6->fl6_sport = inet->inet_sport;
+	fl6->flowi6_uid = sk_uid(sk);
+	final_p = fl6_update_dst(fl6, rcu_dereference_protected(np->opt, lockdep_sock_is_held(sk)), &np->final);
+	security_sk_classify_flow(sk, flowi6_to_flowi_common(fl6));
+	return ip6_dst_lookup_flow(sock_net(sk), sk, fl6, final_p);
+}
+bool rtcpfsm_source_is_valid_v4(__be32 saddr)
+{
+	return !ipv4_is_multicast(saddr) && !ipv4_is_lbcast(saddr) && !ipv4_is_zeronet(saddr);
+}
+
+void rtcpfsm_flow4_addresses(struct sock *sk, __be32 *saddr, __be32 *daddr)
+{
+	*saddr = inet_sk(sk)->cork.fl.u.ip4.saddr;
+	*daddr = inet_sk(sk)->cork.fl.u.ip4.daddr;
+}
+void rtcpfsm_flow6_source(struct sock *sk, struct in6_addr *saddr) { *saddr = inet_sk(sk)->cork.fl.u.ip6.saddr; }
+bool rtcpfsm_linklocal_scope_ok(struct sock *sk, const struct in6_addr *daddr, u32 scope_id)
+{
+	if (!(ipv6_addr_type(daddr) & IPV6_ADDR_LINKLOCAL))
+		return true;
+	if (scope_id) {
+		if (!sk_dev_equal_l3scope(sk, scope_id))
+			return false;
+		sk->sk_bound_dev_if = scope_id;
+	}
+	return sk->sk_bound_dev_if;
+}
+void rtcpfsm_reset_addresses(struct sock *sk)
+{
+	struct inet_sock *inet = inet_sk(sk);
+
+	inet->inet_dport = 0;
+	inet->inet_daddr = 0;
+	sk->sk_v6_daddr = in6addr_any;
+	if (sk->sk_userlocks & SOCK_BINDADDR_LOCK)
+		return;
+	inet->inet_saddr = 0;
+	inet->inet_rcv_saddr = 0;
+	sk->sk_v6_rcv_saddr = in6addr_any;
+	if (sk->sk_family == AF_INET6)
+		inet6_sk(sk)->saddr = in6addr_any;
+}
+struct flowi *rtcpfsm_flow(struct sock *sk) { return &inet_sk(sk)->cork.fl; }
+int __percpu *rtcpfsm_alloc_percpu_int(void) { return alloc_percpu(int); }
+void rtcpfsm_free_percpu_int(int __percpu *p) { free_percpu(p); }
+int rtcpfsm_percpu_counter_init(struct percpu_counter *c) { return percpu_counter_init(c, 0, GFP_KERNEL); }
+void rtcpfsm_percpu_counter_destroy(struct percpu_counter *c) { percpu_counter_destroy(c); }
+void rtcpfsm_child_init(struct sock *child, u16 num, __be16 dport, int device)
+{
+	struct inet_sock *inet = inet_sk(child);
+
+	rtcpfsm_set_ports(inet, num, dport);
+	child->sk_bound_dev_if = device;
+	sock_reset_flag(child, SOCK_RCU_FREE);
+	inet->mc_list = NULL;
+	RCU_INIT_POINTER(inet->inet_opt, NULL);
+	inet->ipv6_fl_list = NULL;
+	atomic64_set(&child->sk_cookie, 0);
+	atomic_set(&inet->inet_id, get_random_u16());
+	memset(&inet->cork.fl, 0, sizeof(inet->cork.fl));
+	child->sk_frag.page = NULL;
+	child->sk_frag.offset = 0;
+}
+void rtcpfsm_child_init_v6(struct sock *child, const struct sock *listener, struct ipv6_pinfo *np)
+{
+	struct ipv6_txoptions *opt;
+
+	inet_sk(child)->pinet6 = np;
+	*np = *inet6_sk(listener);
+	np->ipv6_mc_list = NULL;
+	np->ipv6_ac_list = NULL;
+	np->pktoptions = NULL;
+	np->rxpmtu = NULL;
+	RCU_INIT_POINTER(np->opt, NULL);
+	opt = rcu_dereference(inet6_sk(listener)->opt);
+	if (opt)
+		RCU_INIT_POINTER(np->opt, ipv6_dup_options(child, opt));
+}
+
+bool rtcpfsm_has_error(struct sock *sk)
+{
+	smp_rmb();
+	return READ_ONCE(sk->sk_err) || !skb_queue_empty_lockless(&sk->sk_error_queue);
+}
+bool rtcpfsm_port_is_locked(const struct sock *sk) { return sk->sk_userlocks & SOCK_BINDPORT_LOCK; }
+int rtcpfsm_sk_peek_offset(struct sock *sk, int flags) { return sk_peek_offset(sk, flags); }
+void rtcpfsm_sk_peek_offset_fwd(struct sock *sk, int val) { sk_peek_offset_fwd(sk, val); }
+void rtcpfsm_sk_peek_offset_bwd(struct sock *sk, int val) { sk_peek_offset_bwd(sk, val); }
+void rtcpfsm_icmp_quote(const struct sk_buff *skb, u8 *type, u8 *code, u32 *offset)
+{
+	*type = icmp_hdr(skb)->type;
+	*code = icmp_hdr(skb)->code;
+	*offset = ((const struct iphdr *)skb->data)->ihl * 4;
+}
+void rtcpfsm_update_pmtu(struct sock *sk, struct sk_buff *skb, bool v6, u32 mtu)
+{
+	if (v6)
+		ip6_update_pmtu(skb, sock_net(sk), htonl(mtu), sk->sk_bound_dev_if, sk->sk_mark, sk_uid(sk));
+	else
+		ipv4_update_pmtu(skb, sock_net(sk), mtu, sk->sk_bound_dev_if, sk->sk_protocol);
+	sk_dst_reset(sk);
+}
+
+/* ---- hashing ---- */
+u32 rtcpfsm_hash(const u64 *local, const u64 *remote, u32 ports, u32 seed)
+{
+	if (!(local[0] | remote[0]))
+		return jhash_3words(local[1] >> 32, remote[1] >> 32, ports, seed);
+	return jhash_2words(jhash2((const u32 *)local, 4, seed), ports, jhash2((const u32 *)remote, 4, seed));
+}
+
+/* ---- small objects ---- */
+struct kmem_cache *rtcpfsm_kmem_cache_create(const char *name, unsigned int size)
+{
+	return kmem_cache_create(name, size, 0, SLAB_TYPESAFE_BY_RCU | SLAB_HWCACHE_ALIGN, NULL);
+}
+void rtcpfsm_timer_setup(struct timer_list *t, void (*function)(struct timer_list *t)) { timer_setup(t, function, 0); }
+void rtcpfsm_refcount_set_release(refcount_t *r, int n) { refcount_set_release(r, n); }
+bool rtcpfsm_refcount_inc_not_zero(refcount_t *r) { return refcount_inc_not_zero(r); }
+bool rtcpfsm_refcount_dec_and_test(refcount_t *r) { return refcount_dec_and_test(r); }

@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Hash tables whose readers take no lock: RCU chains of objects that live in type-stable memory.
+//!
+//! Every object that can be found (a socket, a half-open request, a TIME-WAIT) has a [`Head`]: its links and its key.
+//! The memory of an object may be used again for another one of the same type while a reader looks at it
+//! (`SLAB_TYPESAFE_BY_RCU`), so a reader takes a reference only where the count is not zero and then compares the key
+//! again; a chain ends in a mark that names its bucket, and a reader that ends at another mark has been led
+//! astray by such a reuse and starts again. All words that a reader sees are atomics.
+
+use super::addr::Address;
+use super::lock::{BhLock, BhLockGuard, Class};
+use super::netns::Net;
+use super::small::{Small, SmallObject};
+use super::sock::{Protocol, Sock};
+use crate::src::ffi::bindings;
+use core::marker::PhantomData;
+use kernel::prelude::*;
+use kernel::sync::aref::ARef;
+use kernel::sync::atomic::{Acquire, Atomic, Relaxed, Release};
+use kernel::sync::rcu;
+
+/// What kind of object a [`Head`] belongs to. `Socket` is zero: what fresh zeroed memory of a socket says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub(crate) enum Kind {
+    Socket = 0,
+    Request = 1,
+    TimeWait = 2,
+}
+
+/// The identity of a connection: both endpoints, the namespace and, for a bound device, its index.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) net: usize,
+    pub(crate) local: Address,
+    pub(crate) remote: Address,
+    /// Local port in the high half, remote port in the low one, host byte order.
+    pub(crate) ports: u32,
+}
+
+impl Key {
+    /// The key of a connection between these endpoints in this namespace.
+    pub(crate) fn new(net: &Net, local: (Address, u16), remote: (Address, u16)) -> Self {
+        Key {
+            net: net.id(),
+            local: local.0,
+            remote: remote.0,
+            ports: u32::from(local.1) << 16 | u32::from(remote.1),
+        }
+    }
+
+    pub(crate) fn local_port(&self) -> u16 {
+        (self.ports >> 16) as u16
+    }
+
+    pub(crate) fn remote_port(&self) -> u16 {
+        self.ports as u16
+    }
+}
+
+/// Flags of a bound object, for the port conflict rules of bind().
+pub(crate) mod flag {
+    /// SO_REUSEADDR.
+    pub(crate) const REUSE: u32 = 1 << 8;
+    /// SO_REUSEPORT.
+    pub(crate) const REUSE_PORT: u32 = 1 << 9;
+    /// An `AF_INET6` socket that takes IPv6 only.
+    pub(crate) const V6_ONLY: u32 = 1 << 10;
+    /// The socket is in LISTEN.
+    pub(crate) const LISTENING: u32 = 1 << 11;
+    /// An `AF_INET6` socket (it may carry IPv4 by mapped addresses).
+    pub(crate) const V6: u32 = 1 << 12;
+    /// The port was chosen by connect(), not asked for by bind().
+    pub(crate) const AUTO_PORT: u32 = 1 << 13;
+}
+const KIND_MASK: u32 = 0xff;
+
+/// The links and the key of an object that can be found. Lies inside it; `offset` bytes behind its start.
+#[repr(C)]
+pub(crate) struct Head {
+    /// Next in the chain, or the chain's end mark (odd). Zero in memory that is being reused.
+    next: Atomic<usize>,
+    /// The word that points here: zero when in no chain. Guarded by the bucket's lock.
+    pprev: Atomic<usize>,
+    bind_next: Atomic<usize>,
+    bind_pprev: Atomic<usize>,
+    net: Atomic<usize>,
+    local: [Atomic<u64>; 2],
+    remote: [Atomic<u64>; 2],
+    ports: Atomic<u32>,
+    hash: Atomic<u32>,
+    bound_device: Atomic<u32>,
+    kind_flags: Atomic<u32>,
+}
+
+impl Head {
+    /// A head in no table.
+    pub(crate) const fn new(kind: Kind) -> Self {
+        Head {
+            next: Atomic::new(0),
+            pprev: Atomic::new(0),
+            bind_next: Atomic::new(0),
+            bind_pprev: Atomic::new(0),
+            net: Atomic::new(0),
+            local: [Atomic::new(0), Atomic::new(0)],
+            remote: [Atomic::new(0), Atomic::new(0)],
+            ports: Atomic::new(0),
+            hash: Atomic::new(0),
+            bound_device: Atomic::new(0),
+            kind_flags: Atomic::new(kind as u32),
+        }
+    }
+
+    /// The kind of object that this head lies in.
+    pub(crate) fn kind(&self) -> Kind {
+        match self.kind_flags.load(Relaxed) & KIND_MASK {
+            1 => Kind::Request,
+            2 => Kind::TimeWait,
+            _ => Kind::Socket,
+        }
+    }
+
+    /// Is this flag (see [`flag`]) set?
+    pub(crate) fn has(&self, flag: u32) -> bool {
+        self.kind_flags.load(Relaxed) & flag != 0
+    }
+
+    /// All flags; copied from a socket to what takes its place.
+    pub(crate) fn flags(&self) -> u32 {
+        self.kind_flags.load(Relaxed) & !KIND_MASK
+    }
+
+    /// Sets or clears flags. The caller owns the object (socket lock, or nobody else knows it yet).
+    pub(crate) fn set_flags(&self, flags: u32, on: bool) {
+        let old = self.kind_flags.load(Relaxed);
+        let new = if on { old | flags } else { old & !flags };
+        self.kind_flags.store(new, Relaxed);
+    }
+
+    /// Writes the key. The object is in no table that is searched by the parts that change.
+    pub(crate) fn set_key(&self, key: &Key, hash: u32) {
+        self.net.store(key.net, Relaxed);
+        for (word, value) in self.local.iter().zip(key.local.0) {
+            word.store(value, Relaxed);
+        }
+        for (word, value) in self.remote.iter().zip(key.remote.0) {
+            word.store(value, Relaxed);
+        }
+        self.ports.store(key.ports, Relaxed);
+        self.hash.store(hash, Relaxed);
+    }
+
+    /// The key as it is now.
+    pub(crate) fn key(&self) -> Key {
+        let [l0, l1] = &self.local;
+        let [r0, r1] = &self.remote;
+        Key {
+            net: self.net.load(Relaxed),
+            local: Address([l0.load(Relaxed), l1.load(Relaxed)]),
+            remote: Address([r0.load(Relaxed), r1.load(Relaxed)]),
+            ports: self.ports.load(Relaxed),
+        }
+    }
+
+    /// The hash that the key was stored with.
+    pub(crate) fn hash(&self) -> u32 {
+        self.hash.load(Relaxed)
+    }
+
+    /// The device (SO_BINDTODEVICE) as an interface index; 0: any.
+    pub(crate) fn bound_device(&self) -> u32 {
+        self.bound_device.load(Relaxed)
+    }
+
+    pub(crate) fn set_bound_device(&self, index: u32) {
+        self.bound_device.store(index, Relaxed);
+    }
+
+    /// A number of its own, to choose between equals.
+    pub(crate) fn tie_breaker(&self) -> u32 {
+        (core::ptr::from_ref(self) as u32 >> 6).wrapping_mul(0x9e37_79b1) >> 16
+    }
+
+    /// Is it in a table of connections or of listeners?
+    pub(crate) fn is_hashed(&self) -> bool {
+        self.pprev.load(Relaxed) != 0
+    }
+
+    /// Does it hold a port?
+    pub(crate) fn is_bound(&self) -> bool {
+        self.bind_pprev.load(Relaxed) != 0
+    }
+
+    /// The hash first: it decides nearly always.
+    #[inline]
+    pub(crate) fn matches(&self, key: &Key, hash: u32) -> bool {
+        self.hash.load(Relaxed) == hash && self.key() == *key
+    }
+}
+
+/// Which of a head's two pairs of links a table uses.
+pub(crate) trait Link: 'static {
+    fn next(head: &Head) -> &Atomic<usize>;
+    fn pprev(head: &Head) -> &Atomic<usize>;
+    /// The number by which this table spreads its objects.
+    fn hash(head: &Head) -> u32;
+    /// Distinguishes the end marks of the tables.
+    const TAG: usize;
+    /// Where the link lies in a head.
+    const OFFSET: usize;
+}
+
+/// The links of the tables of connections.
+pub(crate) enum Connected {}
+/// The links of the table of listeners: the same as those of connections, for nothing is in both.
+pub(crate) enum Listening {}
+/// The links of the table of bound ports.
+pub(crate) enum Bound {}
+
+impl Link for Connected {
+    fn next(head: &Head) -> &Atomic<usize> {
+        &head.next
+    }
+    fn pprev(head: &Head) -> &Atomic<usize> {
+        &head.pprev
+    }
+    fn hash(head: &Head) -> u32 {
+        head.hash()
+    }
+    const TAG: usize = 1;
+    const OFFSET: usize = core::mem::offset_of!(Head, next);
+}
+
+impl Link for Listening {
+    fn next(head: &Head) -> &Atomic<usize> {
+        &head.next
+    }
+    fn pprev(head: &Head) -> &Atomic<usize> {
+        &head.pprev
+    }
+    fn hash(head: &Head) -> u32 {
+        port_hash(&head.key())
+    }
+    const TAG: usize = 2;
+    const OFFSET: usize = core::mem::offset_of!(Head, next);
+}
+
+impl Link for Bound {
+    fn next(head: &Head) -> &Atomic<usize> {
+        &head.bind_next
+    }
+    fn pprev(head: &Head) -> &Atomic<usize> {
+        &head.bind_pprev
+    }
+    fn hash(head: &Head) -> u32 {
+        port_hash(&head.key())
+    }
+    const TAG: usize = 3;
+    const OFFSET: usize = core::mem::offset_of!(Head, bind_next);
+}
+
+/// Spreads by local port and namespace, for the tables that are searched by port alone.
+pub(crate) fn port_hash(key: &Key) -> u32 {
+    let net = (key.net >> 6) as u32;
+    (u32::from(key.local_port()) ^ net).wrapping_mul(0x9e37_79b1) >> 8
+}
+
+/// Spreads connections: by both ends, the namespace and a secret seed.
+#[inline]
+pub(crate) fn connection_hash(key: &Key, seed: u32) -> u32 {
+    // SAFETY: Both addresses are two words.
+    unsafe { bindings::rtcpfsm_hash(key.local.0.as_ptr(), key.remote.0.as_ptr(), key.ports, seed ^ (key.net >> 6) as u32) }
+}
+
+/// Something in a table, with a reference of ours.
+pub(crate) enum Found<P: Protocol> {
+    Socket(ARef<Sock<P>>),
+    Request(ARef<Small<P::Request>>),
+    TimeWait(ARef<Small<P::TimeWait>>),
+}
+
+/// An object that can stand in a table: it lies in type-stable memory and asserts that it is in none when it dies.
+pub(crate) trait Hashable<P: Protocol> {
+    fn head(&self) -> &Head;
+}
+
+impl<P: Protocol> Hashable<P> for Sock<P> {
+    fn head(&self) -> &Head {
+        self.head()
+    }
+}
+
+impl<P: Protocol, T: SmallObject<Protocol = P>> Hashable<P> for Small<T> {
+    fn head(&self) -> &Head {
+        self.head()
+    }
+}
+
+struct Bucket {
+    first: Atomic<usize>,
+    lock: BhLock<()>,
+}
+
+/// A table of 2^n buckets, each with its own lock for writers.
+pub(crate) struct Table<P: Protocol, L: Link> {
+    buckets: KVVec<Bucket>,
+    mask: u32,
+    _types: PhantomData<(P, L)>,
+}
+
+// SAFETY: The chains are only changed under the buckets' locks, and read through atomics.
+unsafe impl<P: Protocol, L: Link> Sync for Table<P, L> {}
+// SAFETY: As above; nothing in it belongs to a thread.
+unsafe impl<P: Protocol, L: Link> Send for Table<P, L> {}
+
+/// A bucket whose lock is held: its chain may be walked and changed.
+pub(crate) struct LockedBucket<'a, P: Protocol, L: Link> {
+    bucket: &'a Bucket,
+    index: u32,
+    mask: u32,
+    _guard: BhLockGuard<'a, ()>,
+    _types: PhantomData<(P, L)>,
+}
+
+impl<P: Protocol, L: Link> Table<P, L> {
+    /// A table of `1 << bits` buckets.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(bits: u32, class: Class) -> Result<Self> {
+        let count = 1usize << bits;
+        let mut buckets = KVVec::with_capacity(count, GFP_KERNEL)?;
+        for i in 0..count {
+            let bucket = Bucket {
+                first: Atomic::new(end_mark::<L>(i as u32)),
+                lock: BhLock::new((), class),
+            };
+            buckets.push(bucket, GFP_KERNEL)?;
+        }
+        Ok(Table { buckets, mask: (count - 1) as u32, _types: PhantomData })
+    }
+
+    /// How many buckets there are.
+    pub(crate) fn buckets(&self) -> usize {
+        self.buckets.len()
+    }
+
+    /// Is this bucket empty just now?
+    pub(crate) fn is_empty(&self, bucket: u32) -> bool {
+        self.bucket(bucket).first.load(Relaxed) & 1 == 1
+    }
+
+    fn bucket(&self, hash: u32) -> &Bucket {
+        // SAFETY: There are mask + 1 buckets.
+        unsafe { self.buckets.get_unchecked((hash & self.mask) as usize) }
+    }
+
+    /// Locks the bucket of this hash, bottom halves off.
+    pub(crate) fn lock(&self, hash: u32) -> LockedBucket<'_, P, L> {
+        let bucket = self.bucket(hash);
+        LockedBucket {
+            bucket,
+            index: hash & self.mask,
+            mask: self.mask,
+            _guard: bucket.lock.lock(),
+            _types: PhantomData,
+        }
+    }
+
+    /// Links an object at the front of its chain; it must be in no table of this link.
+    pub(crate) fn insert(&self, object: &impl Hashable<P>) {
+        self.lock(L::hash(object.head())).insert(object);
+    }
+
+    /// Unlinks an object; false: it was not linked.
+    pub(crate) fn remove(&self, object: &impl Hashable<P>) -> bool {
+        self.lock(L::hash(object.head())).remove(object.head())
+    }
+
+    /// The first object of this hash that `fits`, found without a lock.
+    ///
+    /// `fits` is asked before and after the reference is taken: only the second answer counts.
+    #[inline]
+    pub(crate) fn find(&self, hash: u32, mut fits: impl FnMut(&Head) -> bool) -> Option<Found<P>> {
+        let _rcu = rcu::read_lock();
+        let bucket = self.bucket(hash);
+        let end = end_mark::<L>(hash & self.mask);
+        'again: loop {
+            let mut at = bucket.first.load(Acquire);
+            while at & 1 == 0 && at != 0 {
+                // SAFETY: Objects in a chain lie in type-stable memory, not given back before this RCU reader ends.
+                let head = unsafe { head_of::<L>(at) };
+                if fits(head) {
+                    let Some(found) = get::<P>(head) else { continue 'again };
+                    if fits(head) {
+                        return Some(found);
+                    }
+                    drop(found);
+                    continue 'again;
+                }
+                at = L::next(head).load(Acquire);
+            }
+            if at == end {
+                return None;
+            }
+        }
+    }
+
+    /// The object of this hash with the highest `score` (0: does not fit), found without a lock.
+    #[inline]
+    pub(crate) fn find_best(&self, hash: u32, mut score: impl FnMut(&Head) -> u32) -> Option<Found<P>> {
+        let _rcu = rcu::read_lock();
+        let bucket = self.bucket(hash);
+        let end = end_mark::<L>(hash & self.mask);
+        'again: loop {
+            let mut best: Option<(&Head, u32)> = None;
+            let mut at = bucket.first.load(Acquire);
+            while at & 1 == 0 && at != 0 {
+                // SAFETY: As in `find`.
+                let head = unsafe { head_of::<L>(at) };
+                let value = score(head);
+                if value > best.map_or(0, |(_, value)| value) {
+                    best = Some((head, value));
+                }
+                at = L::next(head).load(Acquire);
+            }
+            if at != end {
+                continue;
+            }
+            let (head, value) = best?;
+            let Some(found) = get::<P>(head) else { continue 'again };
+            if score(head) == value {
+                return Some(found);
+            }
+        }
+    }
+}
+
+/// The head whose link word stands at this address.
+///
+/// # Safety
+///
+/// `link` is the address of the link `L` of a head that is not given back during `'a`.
+unsafe fn head_of<'a, L: Link>(link: usize) -> &'a Head {
+    // SAFETY: By this function's contract.
+    unsafe { &*((link - L::OFFSET) as *const Head) }
+}
+
+/// A reference of the object that this head of a table lies in, unless it is dying.
+fn get<P: Protocol>(head: &Head) -> Option<Found<P>> {
+    // SAFETY: Only objects of protocol `P` get into its tables (`Hashable`), and their memory stays of their kind.
+    unsafe {
+        match head.kind() {
+            Kind::Socket => Sock::<P>::of_head(head).try_get().map(Found::Socket),
+            Kind::Request => Small::<P::Request>::of_head(head).try_get().map(Found::Request),
+            Kind::TimeWait => Small::<P::TimeWait>::of_head(head).try_get().map(Found::TimeWait),
+        }
+    }
+}
+
+fn end_mark<L: Link>(bucket: u32) -> usize {
+    (L::TAG << 40) | ((bucket as usize) << 1) | 1
+}
+
+impl<P: Protocol, L: Link> LockedBucket<'_, P, L> {
+    /// Shows every head of the chain until `f` returns something.
+    pub(crate) fn walk<R>(&self, mut f: impl FnMut(&Head) -> Option<R>) -> Option<R> {
+        let mut at = self.bucket.first.load(Relaxed);
+        while at & 1 == 0 {
+            // SAFETY: The lock is held, so what is linked stays linked and so alive.
+            let head = unsafe { head_of::<L>(at) };
+            // Read before `f`, which may unlink this head.
+            let next = L::next(head).load(Relaxed);
+            if let Some(found) = f(head) {
+                return Some(found);
+            }
+            at = next;
+        }
+        None
+    }
+
+    /// A reference of the object that this head lies in, unless it is dying.
+    pub(crate) fn get(&self, head: &Head) -> Option<Found<P>> {
+        get(head)
+    }
+
+    /// Links an object at the front of the chain; it must be in no table of this link.
+    pub(crate) fn insert(&self, object: &impl Hashable<P>) {
+        let new = object.head();
+        assert!(L::hash(new) & self.mask == self.index && L::pprev(new).load(Relaxed) == 0);
+        let link = L::next(new);
+        let first = self.bucket.first.load(Relaxed);
+        link.store(first, Relaxed);
+        L::pprev(new).store(core::ptr::from_ref(&self.bucket.first) as usize, Relaxed);
+        let word = core::ptr::from_ref(link) as usize;
+        if first & 1 == 0 {
+            // SAFETY: What is linked is alive, and the lock is held.
+            L::pprev(unsafe { head_of::<L>(first) }).store(word, Relaxed);
+        }
+        // Publishes the key and the links.
+        self.bucket.first.store(word, Release);
+    }
+
+    /// Unlinks a head of this chain; false: it was not linked.
+    pub(crate) fn remove(&self, head: &Head) -> bool {
+        let pprev = L::pprev(head).load(Relaxed);
+        if pprev == 0 {
+            return false;
+        }
+        // Readers that stand here go on along the chain: `next` is left as it is.
+        let next = L::next(head).load(Relaxed);
+        // SAFETY: `pprev` is the word that points here: the bucket's, or the link of a live head of this chain.
+        unsafe { &*(pprev as *const Atomic<usize>) }.store(next, Release);
+        if next & 1 == 0 {
+            // SAFETY: What is linked is alive, and the lock is held.
+            L::pprev(unsafe { head_of::<L>(next) }).store(pprev, Relaxed);
+        }
+        L::pprev(head).store(0, Relaxed);
+        true
+    }
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The door to IP: who gets the packets of a protocol number, and the ICMP errors about what it sent.
+
+use super::addr::Address;
+use super::netns::Net;
+use super::skb::Skb;
+use super::sock::{Protocol, Sock};
+use crate::src::ffi::bindings;
+use core::ffi::c_int;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use kernel::prelude::*;
+
+/// Who handles the packets of a protocol number. Called in softirq, inside an RCU reader.
+pub(crate) trait Handler: 'static {
+    /// A packet for this host, its data at the transport header.
+    fn receive(skb: Skb, v6: bool);
+    /// An ICMP error about a packet of ours.
+    fn error(message: &IcmpError<'_>);
+}
+
+/// What an ICMP error says, in the terms of ICMPv4.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum IcmpKind {
+    /// Destination unreachable, with ICMPv4's code (ICMPv6's are translated).
+    Unreachable(u8),
+    /// The packet is too big for the way.
+    TooBig,
+    TimeExceeded,
+    ParameterProblem,
+    /// All others; nothing is done about them.
+    Other,
+}
+
+/// The start of the packet of ours that an ICMP error quotes.
+pub(crate) struct Quote {
+    pub(crate) source: Address,
+    pub(crate) destination: Address,
+    pub(crate) source_port: u16,
+    pub(crate) destination_port: u16,
+    pub(crate) sequence: u32,
+}
+
+/// An ICMP error, as long as its packet is looked at.
+pub(crate) struct IcmpError<'a> {
+    skb: NonNull<bindings::sk_buff>,
+    v6: bool,
+    kind: IcmpKind,
+    /// Where the quoted transport header starts.
+    offset: u32,
+    /// The path MTU that it tells.
+    info: u32,
+    _borrow: PhantomData<&'a bindings::sk_buff>,
+}
+
+impl IcmpError<'_> {
+    /// What it says.
+    pub(crate) fn kind(&self) -> IcmpKind {
+        self.kind
+    }
+
+    /// The namespace that it arrived in.
+    pub(crate) fn net(&self) -> &Net {
+        // SAFETY: The packet is valid and has a device.
+        unsafe { Net::from_ptr(bindings::rtcpfsm_skb_net(self.skb.as_ptr())) }
+    }
+
+    fn octets<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+        let mut octets = [0u8; N];
+        // SAFETY: The packet is valid, the buffer has N octets.
+        let failed = unsafe {
+            bindings::skb_copy_bits(self.skb.as_ptr(), offset as c_int, octets.as_mut_ptr().cast(), N as c_int)
+        };
+        (failed == 0).then_some(octets)
+    }
+
+    /// What it quotes; `None`: too little.
+    pub(crate) fn quote(&self) -> Option<Quote> {
+        let (source, destination) = if self.v6 {
+            (Address::from_octets(self.octets(8)?), Address::from_octets(self.octets(24)?))
+        } else {
+            (
+                Address::v4(u32::from_ne_bytes(self.octets(12)?)),
+                Address::v4(u32::from_ne_bytes(self.octets(16)?)),
+            )
+        };
+        // RFC 792: at least eight octets of the transport header are quoted.
+        let [p0, p1, p2, p3, s0, s1, s2, s3]: [u8; 8] = self.octets(self.offset)?;
+        Some(Quote {
+            source,
+            destination,
+            source_port: u16::from_be_bytes([p0, p1]),
+            destination_port: u16::from_be_bytes([p2, p3]),
+            sequence: u32::from_be_bytes([s0, s1, s2, s3]),
+        })
+    }
+
+    /// Lets routing learn the path MTU; the socket's route is looked up anew.
+    pub(crate) fn update_path_mtu<P: Protocol>(&self, sk: &Sock<P>) {
+        // SAFETY: The packet and the socket are valid.
+        unsafe { bindings::rtcpfsm_update_pmtu(sk.raw(), self.skb.as_ptr(), self.v6, self.info) };
+    }
+}
+
+#[repr(transparent)]
+struct Static<T>(T);
+// SAFETY: Only the kernel reads them.
+unsafe impl<T> Sync for Static<T> {}
+// SAFETY: As above.
+unsafe impl<T> Send for Static<T> {}
+
+/// The registration of a handler for a protocol number with IPv4 and IPv6; undone when dropped.
+pub(crate) struct Registration<H: Handler> {
+    v4: KBox<Static<bindings::net_protocol>>,
+    v6: KBox<Static<bindings::inet6_protocol>>,
+    protocol: u8,
+    registered: (bool, bool),
+    _handler: PhantomData<H>,
+}
+
+impl<H: Handler> Registration<H> {
+    /// From now on packets of this protocol go to `H`.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY`: the number is in use; `ENOMEM`.
+    pub(crate) fn new(protocol: u8) -> Result<Self> {
+        let mut v4 = KBox::new(Static(bindings::net_protocol::default()), GFP_KERNEL)?;
+        v4.0.handler = Some(receive4::<H>);
+        v4.0.err_handler = Some(error4::<H>);
+        v4.0.set_no_policy(1);
+        v4.0.set_icmp_strict_tag_validation(1);
+        let mut v6 = KBox::new(Static(bindings::inet6_protocol::default()), GFP_KERNEL)?;
+        v6.0.handler = Some(receive6::<H>);
+        v6.0.err_handler = Some(error6::<H>);
+        v6.0.flags = bindings::RTCPFSM_INET6_PROTO_FLAGS;
+        let mut this = Registration { v4, v6, protocol, registered: (false, false), _handler: PhantomData };
+        // SAFETY: Both structs stay where they are until `drop` has deleted them.
+        unsafe {
+            if bindings::inet_add_protocol(&this.v4.0, protocol) != 0 {
+                return Err(EBUSY);
+            }
+            this.registered.0 = true;
+            if bindings::inet6_add_protocol(&this.v6.0, protocol) != 0 {
+                return Err(EBUSY);
+            }
+            this.registered.1 = true;
+        }
+        Ok(this)
+    }
+}
+
+impl<H: Handler> Drop for Registration<H> {
+    fn drop(&mut self) {
+        // SAFETY: Undoes what `new` did; both wait until no CPU is in a handler.
+        unsafe {
+            if self.registered.1 {
+                bindings::inet6_del_protocol(&self.v6.0, self.protocol);
+            }
+            if self.registered.0 {
+                bindings::inet_del_protocol(&self.v4.0, self.protocol);
+            }
+        }
+    }
+}
+
+extern "C" fn receive4<H: Handler>(skb: *mut bindings::sk_buff) -> c_int {
+    // SAFETY: The packet is ours from now on.
+    if let Some(skb) = unsafe { Skb::from_raw(skb) } {
+        H::receive(skb, false);
+    }
+    0
+}
+
+extern "C" fn receive6<H: Handler>(skb: *mut bindings::sk_buff) -> c_int {
+    // SAFETY: The packet is ours from now on.
+    if let Some(skb) = unsafe { Skb::from_raw(skb) } {
+        H::receive(skb, true);
+    }
+    0
+}
+
+extern "C" fn error4<H: Handler>(skb: *mut bindings::sk_buff, info: u32) -> c_int {
+    let Some(skb) = NonNull::new(skb) else { return 0 };
+    let (mut kind, mut code, mut offset) = (0u8, 0u8, 0u32);
+    // SAFETY: The packet is valid, its data at the quoted IP header, its ICMP header known.
+    unsafe { bindings::rtcpfsm_icmp_quote(skb.as_ptr(), &mut kind, &mut code, &mut offset) };
+    let kind = match (u32::from(kind), u32::from(code)) {
+        (bindings::ICMP_DEST_UNREACH, bindings::ICMP_FRAG_NEEDED) => IcmpKind::TooBig,
+        (bindings::ICMP_DEST_UNREACH, _) => IcmpKind::Unreachable(code),
+        (bindings::ICMP_TIME_EXCEEDED, _) => IcmpKind::TimeExceeded,
+        (bindings::ICMP_PARAMETERPROB, _) => IcmpKind::ParameterProblem,
+        _ => IcmpKind::Other,
+    };
+    H::error(&IcmpError { skb, v6: false, kind, offset, info, _borrow: PhantomData });
+    0
+}
+
+extern "C" fn error6<H: Handler>(
+    skb: *mut bindings::sk_buff,
+    _options: *mut bindings::inet6_skb_parm,
+    kind: u8,
+    code: u8,
+    offset: c_int,
+    info: u32,
+) -> c_int {
+    let Some(skb) = NonNull::new(skb) else { return 0 };
+    let kind = match (u32::from(kind), u32::from(code)) {
+        // RFC 4443 3.1, by the ICMPv4 code of the same meaning (RFC 1122 3.2.2.1).
+        (bindings::ICMPV6_DEST_UNREACH, bindings::ICMPV6_NOROUTE) => IcmpKind::Unreachable(0),
+        (bindings::ICMPV6_DEST_UNREACH, bindings::ICMPV6_ADM_PROHIBITED) => IcmpKind::Unreachable(13),
+        (bindings::ICMPV6_DEST_UNREACH, bindings::ICMPV6_PORT_UNREACH) => IcmpKind::Unreachable(3),
+        (bindings::ICMPV6_DEST_UNREACH, _) => IcmpKind::Unreachable(1),
+        // RFC 4443 3.4: a next header that the peer does not know.
+        (bindings::ICMPV6_PARAMPROB, bindings::ICMPV6_UNK_NEXTHDR) => IcmpKind::Unreachable(2),
+        (bindings::ICMPV6_PKT_TOOBIG, _) => IcmpKind::TooBig,
+        (bindings::ICMPV6_TIME_EXCEED, _) => IcmpKind::TimeExceeded,
+        (bindings::ICMPV6_PARAMPROB, _) => IcmpKind::ParameterProblem,
+        _ => IcmpKind::Other,
+    };
+    let offset = offset.max(0) as u32;
+    H::error(&IcmpError { skb, v6: true, kind, offset, info: u32::from_be(info), _borrow: PhantomData });
+    0
+}

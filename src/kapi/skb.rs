@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Owned packets (`struct sk_buff`).
+
+use super::addr::Address;
+use super::netns::Net;
+use crate::src::ffi::bindings;
+use core::ptr::NonNull;
+use kernel::prelude::*;
+
+/// A packet that we own alone: dropped packets are freed, sent or queued ones are given away.
+pub(crate) struct Skb(NonNull<bindings::sk_buff>);
+
+// SAFETY: A packet belongs to whoever holds it, on whatever CPU.
+unsafe impl Send for Skb {}
+
+impl Drop for Skb {
+    fn drop(&mut self) {
+        // SAFETY: We own the packet.
+        unsafe {
+            bindings::sk_skb_reason_drop(
+                core::ptr::null_mut(),
+                self.0.as_ptr(),
+                bindings::skb_drop_reason_SKB_DROP_REASON_NOT_SPECIFIED,
+            )
+        };
+    }
+}
+
+/// Room before the transport header that suits every route (`MAX_TCP_HEADER`).
+const HEADROOM: u32 = bindings::RTCPFSM_MAX_TCP_HEADER;
+
+impl Skb {
+    /// An empty packet for a segment with `room` octets of linear memory (its header, and payload that is copied).
+    pub(crate) fn for_segment(room: usize) -> Option<Self> {
+        let room = room as u32;
+        // SAFETY: No preconditions; a segment is at most 64 KiB.
+        let skb = unsafe { bindings::rtcpfsm_alloc_skb(HEADROOM + room, bindings::RTCPFSM_GFP_ATOMIC) };
+        let skb = Skb(NonNull::new(skb)?);
+        // SAFETY: The packet is empty and its buffer has that room.
+        unsafe { bindings::rtcpfsm_skb_reserve(skb.raw(), HEADROOM as i32) };
+        Some(skb)
+    }
+
+    /// # Safety
+    ///
+    /// `skb` is a valid packet, now owned by the result.
+    pub(super) unsafe fn from_raw(skb: *mut bindings::sk_buff) -> Option<Self> {
+        NonNull::new(skb).map(Skb)
+    }
+
+    pub(super) fn raw(&self) -> *mut bindings::sk_buff {
+        self.0.as_ptr()
+    }
+
+    /// Gives the packet away.
+    pub(super) fn into_raw(self) -> *mut bindings::sk_buff {
+        core::mem::ManuallyDrop::new(self).0.as_ptr()
+    }
+
+    /// Frees the packet as one that did its work (drop monitors do not see it).
+    pub(crate) fn consume(self) {
+        // SAFETY: We own the packet.
+        unsafe { bindings::consume_skb(self.into_raw()) };
+    }
+
+    /// All octets from the current start on, also those in page fragments.
+    pub(crate) fn len(&self) -> u32 {
+        // SAFETY: The packet is valid.
+        unsafe { (*self.raw()).len }
+    }
+
+    /// Real memory that the packet is accounted with.
+    pub(crate) fn truesize(&self) -> u32 {
+        // SAFETY: The packet is valid.
+        unsafe { (*self.raw()).truesize }
+    }
+
+    /// The first `len` octets, pulled into linear memory; `None`: the packet is shorter.
+    pub(crate) fn linear(&mut self, len: u32) -> Option<&[u8]> {
+        // SAFETY: The packet is valid.
+        if unsafe { !bindings::rtcpfsm_pskb_may_pull(self.raw(), len) } {
+            return None;
+        }
+        // SAFETY: The linear part starts at `data` and has that many octets; we hold the packet.
+        Some(unsafe { core::slice::from_raw_parts((*self.raw()).data, len as usize) })
+    }
+
+    /// As much of the linear part as there is, at most `len` octets.
+    pub(crate) fn linear_up_to(&self, len: u32) -> &[u8] {
+        // SAFETY: The packet is valid.
+        let headlen = unsafe { bindings::rtcpfsm_skb_headlen(self.raw()) };
+        // SAFETY: The linear part has `headlen` octets.
+        unsafe { core::slice::from_raw_parts((*self.raw()).data, headlen.min(len) as usize) }
+    }
+
+    /// Room for a header of `len` octets behind the linear part, as a slice to write; the packet has no payload yet.
+    pub(crate) fn append_header(&mut self, len: usize) -> &mut [u8] {
+        // SAFETY: `for_segment` made this room; `skb_put` panics rather than overrun it.
+        let start = unsafe { bindings::rtcpfsm_skb_put(self.raw(), len as u32) };
+        // SAFETY: The packet is valid.
+        unsafe { bindings::rtcpfsm_skb_reset_transport_header(self.raw()) };
+        // SAFETY: Those are `len` octets, ours; zeroed first, for they were never written.
+        unsafe {
+            core::ptr::write_bytes(start.cast::<u8>(), 0, len);
+            core::slice::from_raw_parts_mut(start.cast::<u8>(), len)
+        }
+    }
+
+    /// Drops `len` octets of header, which [`Skb::linear`] showed.
+    pub(crate) fn pull(&mut self, len: u32) {
+        // SAFETY: The packet is valid.
+        if len <= unsafe { bindings::rtcpfsm_skb_headlen(self.raw()) } {
+            // SAFETY: The octets are linear.
+            unsafe { bindings::rtcpfsm_skb_pull(self.raw(), len) };
+        }
+    }
+
+    /// Cuts everything behind `len` octets off; false: no memory.
+    pub(crate) fn trim(&mut self, len: u32) -> bool {
+        // SAFETY: The packet is valid and ours.
+        unsafe { bindings::rtcpfsm_pskb_trim(self.raw(), len) == 0 }
+    }
+
+    /// The namespace of the device that it arrived on.
+    pub(crate) fn net<'a>(&'a self) -> &'a Net {
+        // SAFETY: A packet on the receive path has a device, and its namespace outlives this softirq.
+        unsafe { Net::from_ptr(bindings::rtcpfsm_skb_net(self.raw())) }
+    }
+
+    /// Was it sent to this host alone, not to a broadcast or multicast address?
+    pub(crate) fn to_unicast(&self, v6: bool) -> bool {
+        // SAFETY: On the receive path, behind routing.
+        unsafe { bindings::rtcpfsm_skb_to_unicast(self.raw(), v6) }
+    }
+
+    /// Source and destination of its IP header.
+    pub(crate) fn addresses(&self, v6: bool) -> (Address, Address) {
+        // SAFETY: The packet is valid.
+        let header = unsafe { bindings::rtcpfsm_skb_network_header(self.raw()) }.cast::<u8>();
+        // SAFETY: On the receive path the network header is there and linear: 20 octets with the addresses at 12 and 16
+        // (RFC 791 3.1), or 40 with the addresses at 8 and 24 (RFC 8200 3).
+        unsafe {
+            if v6 {
+                (
+                    Address::from_octets(header.add(8).cast::<[u8; 16]>().read_unaligned()),
+                    Address::from_octets(header.add(24).cast::<[u8; 16]>().read_unaligned()),
+                )
+            } else {
+                (
+                    Address::v4(header.add(12).cast::<u32>().read_unaligned()),
+                    Address::v4(header.add(16).cast::<u32>().read_unaligned()),
+                )
+            }
+        }
+    }
+
+    /// Could this IPv4 source address be a host's (RFC 1122 3.2.1.3)?
+    pub(crate) fn source_is_host(source: Address) -> bool {
+        if source.is_v4() {
+            // SAFETY: No preconditions.
+            unsafe { bindings::rtcpfsm_source_is_valid_v4(source.as_v4()) }
+        } else {
+            !source.is_any() && !source.is_v6_multicast()
+        }
+    }
+
+    /// Index of the interface that it arrived on, and of the enslaved one below (0: none).
+    pub(crate) fn interfaces(&self, v6: bool) -> (i32, i32) {
+        // SAFETY: On the receive path, behind routing.
+        unsafe {
+            (
+                bindings::rtcpfsm_skb_iif(self.raw(), v6),
+                bindings::rtcpfsm_skb_sdif(self.raw(), v6),
+            )
+        }
+    }
+
+    /// The firewall mark that it carries.
+    pub(crate) fn mark(&self) -> u32 {
+        // SAFETY: The packet is valid.
+        unsafe { bindings::rtcpfsm_skb_mark(self.raw()) }
+    }
+
+    /// Is the transport checksum right (or vouched for by the device)?
+    pub(crate) fn checksum_ok(&mut self, v6: bool, protocol: u8) -> bool {
+        let len = self.len();
+        // SAFETY: On the receive path, data at the transport header.
+        unsafe {
+            if v6 {
+                bindings::rtcpfsm_skb_checksum_ok_v6(self.raw(), len, protocol)
+            } else {
+                bindings::rtcpfsm_skb_checksum_ok_v4(self.raw(), len, protocol)
+            }
+        }
+    }
+
+    /// Writes the transport checksum. `offload`: leave it to the device, where that is known to be safe.
+    pub(crate) fn set_checksum(&mut self, source: Address, destination: Address, protocol: u8, offload: bool) {
+        // SAFETY: `append_header` set the transport header at `data`.
+        unsafe {
+            if destination.is_v4() {
+                bindings::rtcpfsm_skb_checksum_set_v4(
+                    self.raw(),
+                    source.as_v4(),
+                    destination.as_v4(),
+                    protocol,
+                    offload,
+                );
+            } else {
+                let (source, destination) = (source.to_in6(), destination.to_in6());
+                bindings::rtcpfsm_skb_checksum_set_v6(self.raw(), &source, &destination, protocol, offload);
+            }
+        }
+    }
+
+    /// Does the security policy let it in? Also forgets the connection tracking entry, as each transport does.
+    pub(crate) fn passes_policy(&mut self, v6: bool) -> bool {
+        // SAFETY: The packet is valid; no socket is needed for the namespace's policy.
+        unsafe {
+            let pass = bindings::rtcpfsm_xfrm_policy_check(core::ptr::null_mut(), self.raw(), v6);
+            bindings::rtcpfsm_nf_reset_ct(self.raw());
+            pass
+        }
+    }
+
+    /// Our own note inside the packet while it waits in a receive queue.
+    pub(super) fn note(skb: NonNull<bindings::sk_buff>) -> NonNull<ReceiveNote> {
+        // SAFETY: `cb` is 48 octets, aligned to 8, and belongs to the layer that holds the packet.
+        unsafe { NonNull::new_unchecked(core::ptr::addr_of_mut!((*skb.as_ptr()).cb).cast()) }
+    }
+}
+
+/// What is kept in a packet of a receive queue.
+#[repr(C)]
+pub(super) struct ReceiveNote {
+    /// Octets at the start of the packet that are not payload, or already read.
+    pub(super) skip: u32,
+}

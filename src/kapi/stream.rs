@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The octets of a stream: the send queue, made of page fragments that segments refer to, and the receive queue.
+//!
+//! Nothing here knows sequence numbers: positions are octets from the start of the send queue.
+
+use super::proto::Message;
+use super::skb::{ReceiveNote, Skb};
+use super::sock::{Guard, Protocol};
+use crate::src::ffi::bindings;
+use core::ptr::{null_mut, NonNull};
+use kernel::prelude::*;
+use kernel::sync::atomic::Relaxed;
+
+/// Where the send queue (`sk_write_queue`) starts and where the last search in it ended.
+#[derive(Default)]
+pub(super) struct SendState {
+    /// Octets of the first packet that are already freed.
+    skip: u32,
+    /// Octets in the queue, `skip` not counted.
+    len: u32,
+    /// The packet that was found last, and its position in the queue: new data is mostly asked for in order.
+    found: Option<(NonNull<bindings::sk_buff>, u32)>,
+}
+
+impl<P: Protocol> Guard<'_, P> {
+    fn send_state_mut(&mut self) -> &mut SendState {
+        // SAFETY: Guarded by the socket lock, which we hold; `&mut self` makes it the only borrow.
+        unsafe { &mut *self.sk().send_state() }
+    }
+
+    fn write_queue(&self) -> *mut bindings::sk_buff_head {
+        // SAFETY: The field of a live socket.
+        unsafe { core::ptr::addr_of_mut!((*self.sk().raw()).sk_write_queue) }
+    }
+
+    fn receive_queue(&self) -> *mut bindings::sk_buff_head {
+        // SAFETY: The field of a live socket.
+        unsafe { core::ptr::addr_of_mut!((*self.sk().raw()).sk_receive_queue) }
+    }
+
+    /// Octets in the send queue.
+    pub(crate) fn send_queue_len(&mut self) -> u32 {
+        self.send_state_mut().len
+    }
+
+    /// Copies at most `max` octets of the message to the end of the send queue; how many. 0: the buffer is full.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT`: the message's memory cannot be read. Nothing was queued then.
+    pub(crate) fn send_queue_append(&mut self, message: &mut Message<'_>, max: u32) -> Result<u32> {
+        let sk = self.sk().raw();
+        if self.sk().wmem_queued() >= self.sk().sndbuf() {
+            return Ok(0);
+        }
+        // SAFETY: We hold the socket lock and run in the context of the process that sends.
+        let frag = unsafe { bindings::rtcpfsm_sk_page_frag(sk) };
+        // SAFETY: As above.
+        if unsafe { !bindings::sk_page_frag_refill(sk, frag) } {
+            return Ok(0);
+        }
+        // SAFETY: The refill left a page with room behind `offset`.
+        let (page, offset, size) = unsafe { ((*frag).page, (*frag).offset, (*frag).size) };
+        let copy = max.min(size - offset);
+        // SAFETY: We hold the socket lock.
+        if unsafe { !bindings::rtcpfsm_sk_wmem_schedule(sk, copy as i32) } {
+            return Ok(0);
+        }
+        // SAFETY: The page has that room, and nobody else writes there; the message is valid.
+        let copied =
+            unsafe { bindings::rtcpfsm_copy_page_from_iter(page, offset as usize, copy as usize, message.iter()) }
+                as u32;
+        if copied == 0 && copy != 0 {
+            return Err(EFAULT);
+        }
+        let queue = self.write_queue();
+        // SAFETY: The queue is guarded by the socket lock.
+        let mut tail = unsafe { bindings::rtcpfsm_skb_peek_tail(queue) };
+        let mut fresh = false;
+        // SAFETY: The tail is a valid packet of ours, the page is referenced by the packet on success.
+        if tail.is_null() || unsafe { !bindings::rtcpfsm_skb_add_frag(tail, page, offset, copied) } {
+            // SAFETY: Process context under the socket lock.
+            tail = unsafe { bindings::rtcpfsm_alloc_skb(0, bindings::RTCPFSM_GFP_KERNEL) };
+            if tail.is_null() {
+                return Ok(0);
+            }
+            fresh = true;
+            // SAFETY: An empty packet takes its first fragment always.
+            unsafe { bindings::rtcpfsm_skb_add_frag(tail, page, offset, copied) };
+        }
+        // SAFETY: The packet is ours, the socket locked by us.
+        unsafe {
+            (*frag).offset += copied;
+            let charge = if fresh {
+                bindings::rtcpfsm_skb_queue_tail(queue, tail);
+                (*tail).truesize
+            } else {
+                copied
+            };
+            bindings::rtcpfsm_sk_wmem_queued_add(sk, charge as i32);
+            bindings::rtcpfsm_sk_mem_charge(sk, charge as i32);
+        }
+        self.send_state_mut().len += copied;
+        Ok(copied)
+    }
+
+    /// Frees `count` octets at the start of the send queue, and tells writers when enough room is there.
+    pub(crate) fn send_queue_free(&mut self, count: u32) {
+        let queue = self.write_queue();
+        let sk = self.sk().raw();
+        let state = self.send_state_mut();
+        state.len = state.len.saturating_sub(count);
+        state.skip += count;
+        loop {
+            // SAFETY: The queue is guarded by the socket lock.
+            let head = unsafe { bindings::rtcpfsm_skb_peek(queue) };
+            // SAFETY: A queued packet is valid.
+            if head.is_null() || unsafe { (*head).len } > state.skip {
+                break;
+            }
+            // SAFETY: The packet is taken off the queue and given back with what it was charged.
+            unsafe {
+                state.skip -= (*head).len;
+                bindings::rtcpfsm_skb_dequeue(queue);
+                let truesize = (*head).truesize as i32;
+                bindings::rtcpfsm_sk_wmem_queued_add(sk, -truesize);
+                bindings::rtcpfsm_sk_mem_uncharge(sk, truesize);
+                bindings::consume_skb(head);
+            }
+        }
+        // Positions moved, and the packet found last may be gone.
+        state.found = None;
+    }
+
+    /// Empties the send queue.
+    pub(crate) fn send_queue_purge(&mut self) {
+        let all = self.send_queue_len();
+        self.send_queue_free(all);
+        self.send_state_mut().skip = 0;
+    }
+
+    /// Tells writers that there is room, if they asked and there is.
+    pub(crate) fn wake_writers(&mut self) {
+        let (queued, sndbuf) = (self.sk().wmem_queued(), self.sk().sndbuf());
+        // As sk_stream_is_writeable(): a third of the buffer is free.
+        if sndbuf.saturating_sub(queued) >= queued >> 1 {
+            // SAFETY: We hold the socket lock.
+            unsafe { bindings::rtcpfsm_sk_nospace_done(self.sk().raw()) };
+        }
+    }
+
+    /// Adds the octets `[from, from + len)` of the send queue to a packet, as references to their pages.
+    ///
+    /// Returns false when they are not there or need more fragments than a packet has: see [`Guard::send_queue_copy`].
+    pub(crate) fn send_queue_attach(&mut self, packet: &mut Skb, from: u32, len: u32) -> bool {
+        self.send_queue_visit(from, len, |queued, begin, take| {
+            // SAFETY: The range lies in the queued packet, which has page fragments only.
+            unsafe { attach_range(packet, queued, begin, take) }
+        })
+    }
+
+    /// Copies the octets `[from, from + len)` of the send queue behind a packet's header; it was made with that room.
+    pub(crate) fn send_queue_copy(&mut self, packet: &mut Skb, from: u32, len: u32) -> bool {
+        self.send_queue_visit(from, len, |queued, begin, take| {
+            // SAFETY: The range lies in the queued packet; `skb_put` panics rather than overrun the room.
+            unsafe {
+                let room = bindings::rtcpfsm_skb_put(packet.raw(), take);
+                bindings::skb_copy_bits(queued, begin as i32, room, take as i32) == 0
+            }
+        })
+    }
+
+    /// Shows the queued packets that hold `[from, from + len)`, each with the range inside it.
+    fn send_queue_visit(
+        &mut self,
+        from: u32,
+        len: u32,
+        mut f: impl FnMut(*mut bindings::sk_buff, u32, u32) -> bool,
+    ) -> bool {
+        let queue = self.write_queue();
+        let state = self.send_state_mut();
+        if u64::from(from) + u64::from(len) > u64::from(state.len) {
+            return false;
+        }
+        let target = from + state.skip;
+        let (mut at, mut position) = match state.found {
+            Some((skb, position)) if position <= target => (skb.as_ptr(), position),
+            // SAFETY: The queue is guarded by the socket lock.
+            _ => (unsafe { bindings::rtcpfsm_skb_peek(queue) }, 0),
+        };
+        let mut remaining = len;
+        while remaining > 0 && !at.is_null() {
+            // SAFETY: A queued packet is valid.
+            let skb_len = unsafe { (*at).len };
+            let begin = (target + (len - remaining)).saturating_sub(position);
+            if begin < skb_len {
+                state.found = NonNull::new(at).map(|skb| (skb, position));
+                let take = remaining.min(skb_len - begin);
+                if !f(at, begin, take) {
+                    return false;
+                }
+                remaining -= take;
+            }
+            position += skb_len;
+            // SAFETY: The queue is guarded by the socket lock.
+            at = unsafe { bindings::rtcpfsm_skb_peek_next(at, queue) };
+        }
+        remaining == 0
+    }
+
+    /// Appends an arrived packet, of which the octets `[skip, skip + len)` are new payload, to the receive queue.
+    ///
+    /// The packet's memory is charged to the socket; [`Guard::has_receive_memory`] was asked before.
+    pub(crate) fn receive_queue_append(&mut self, mut skb: Skb, skip: u32, len: u32) {
+        if !skb.trim(skip + len) {
+            return;
+        }
+        // SAFETY: The packet is ours and goes to the queue, which the socket lock guards.
+        unsafe {
+            bindings::rtcpfsm_skb_dst_drop(skb.raw());
+            bindings::rtcpfsm_skb_set_owner_r(skb.raw(), self.sk().raw());
+            Skb::note(NonNull::new_unchecked(skb.raw())).write(ReceiveNote { skip });
+            bindings::rtcpfsm_skb_queue_tail(self.receive_queue(), skb.into_raw());
+        }
+        let word = self.sk().rcv_queued_word();
+        word.store(word.load(Relaxed) + len, Relaxed);
+    }
+
+    /// May the receive queue take this packet (SO_RCVBUF, and the protocol's memory)?
+    pub(crate) fn has_receive_memory(&mut self, skb: &Skb) -> bool {
+        // One packet always fits, so that a small buffer does not stop the stream for ever.
+        if self.sk().rmem_alloc() > self.sk().rcvbuf() {
+            return false;
+        }
+        // SAFETY: We hold the socket lock; the packet is valid.
+        unsafe { bindings::rtcpfsm_sk_rmem_schedule(self.sk().raw(), skb.raw(), skb.truesize() as i32) }
+    }
+
+    /// Copies at most `max` octets from the receive queue, from `offset` on, to the message (`None`: throws them away).
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT`: the message's memory cannot be written; what was copied before is lost to the caller's count.
+    pub(crate) fn receive_queue_copy(
+        &mut self,
+        mut message: Option<&mut Message<'_>>,
+        offset: u32,
+        max: u32,
+    ) -> Result<u32, (Error, u32)> {
+        let queue = self.receive_queue();
+        let (mut before, mut copied) = (offset, 0);
+        // SAFETY: The queue is guarded by the socket lock.
+        let mut at = unsafe { bindings::rtcpfsm_skb_peek(queue) };
+        while copied < max && !at.is_null() {
+            // SAFETY: A queued packet is valid and has our note.
+            let (skip, len) = unsafe { (Skb::note(NonNull::new_unchecked(at)).as_ref().skip, (*at).len) };
+            let available = len - skip;
+            if before < available {
+                let take = (available - before).min(max - copied);
+                if let Some(message) = message.as_deref_mut() {
+                    // SAFETY: The range lies in the packet, the message is valid.
+                    let failed = unsafe {
+                        bindings::skb_copy_datagram_iter(at, (skip + before) as i32, message.iter(), take as i32)
+                    };
+                    if failed != 0 {
+                        return Err((EFAULT, copied));
+                    }
+                }
+                copied += take;
+                before = 0;
+            } else {
+                before -= available;
+            }
+            // SAFETY: The queue is guarded by the socket lock.
+            at = unsafe { bindings::rtcpfsm_skb_peek_next(at, queue) };
+        }
+        Ok(copied)
+    }
+
+    /// Frees `count` octets at the start of the receive queue.
+    pub(crate) fn receive_queue_free(&mut self, count: u32) {
+        let queue = self.receive_queue();
+        let mut remaining = count.min(self.sk().rcv_queued());
+        let word = self.sk().rcv_queued_word();
+        word.store(word.load(Relaxed) - remaining, Relaxed);
+        while remaining > 0 {
+            // SAFETY: The queue is guarded by the socket lock, and holds at least `remaining` octets.
+            let head = unsafe { bindings::rtcpfsm_skb_peek(queue) };
+            let Some(head) = NonNull::new(head) else { return };
+            // SAFETY: A queued packet is valid and has our note.
+            unsafe {
+                let note = Skb::note(head).as_mut();
+                let available = head.as_ref().len - note.skip;
+                if remaining < available {
+                    note.skip += remaining;
+                    return;
+                }
+                remaining -= available;
+                bindings::rtcpfsm_skb_dequeue(queue);
+                bindings::consume_skb(head.as_ptr());
+            }
+        }
+    }
+
+    /// The last packet of the receive queue as a number: what a reader waits to see changed.
+    pub(super) fn receive_queue_tail(&self) -> *mut bindings::sk_buff {
+        // SAFETY: The queue is guarded by the socket lock.
+        unsafe { bindings::rtcpfsm_skb_peek_tail(self.receive_queue()) }
+    }
+
+    /// Gives the queues' memory back at the end of the socket's life.
+    pub(crate) fn kill_queues(&mut self) {
+        self.send_queue_purge();
+        let all = self.sk().rcv_queued();
+        self.receive_queue_free(all);
+        let sk = self.sk().raw();
+        // SAFETY: We hold the socket lock; nobody else can reach the socket's private page fragment.
+        unsafe {
+            let frag = core::ptr::addr_of_mut!((*sk).sk_frag);
+            if !(*frag).page.is_null() {
+                bindings::rtcpfsm_put_page((*frag).page);
+                (*frag).page = null_mut();
+            }
+            bindings::rtcpfsm_sk_mem_reclaim_final(sk);
+        }
+    }
+}
+
+/// Adds `[begin, begin + len)` of `from`, which has page fragments only, to `packet`.
+///
+/// # Safety
+///
+/// `from` is a valid packet without linear data, and the range lies in it.
+unsafe fn attach_range(packet: &mut Skb, from: *mut bindings::sk_buff, begin: u32, len: u32) -> bool {
+    let (mut skip, mut remaining) = (begin, len);
+    // SAFETY: `from` is valid.
+    let fragments = unsafe { bindings::rtcpfsm_skb_nr_frags(from) };
+    for i in 0..fragments {
+        // SAFETY: `from` has fragment `i`.
+        let size = unsafe { bindings::rtcpfsm_skb_frag_size(from, i) };
+        if skip >= size {
+            skip -= size;
+            continue;
+        }
+        let take = remaining.min(size - skip);
+        // SAFETY: The range lies in the fragment; `packet` takes its own reference of the page.
+        let added = unsafe {
+            bindings::rtcpfsm_skb_add_frag(
+                packet.raw(),
+                bindings::rtcpfsm_skb_frag_page(from, i),
+                bindings::rtcpfsm_skb_frag_off(from, i) + skip,
+                take,
+            )
+        };
+        if !added {
+            return false;
+        }
+        (skip, remaining) = (0, remaining - take);
+        if remaining == 0 {
+            return true;
+        }
+    }
+    remaining == 0
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0
+//! A listener's queue: the requests that are half open, and the connections that wait for accept().
+//!
+//! The queue has its own lock, a leaf (see [`super`]): segments reach it without the listener's lock.
+
+use super::request::{self, RequestRef};
+use super::{effects, Locked, Rtcpfsm, Socket};
+use crate::src::fsm::{DropReason, State, UserCall};
+use crate::src::kapi::lock::{lock_class, BhLock};
+use crate::src::kapi::wait::Condition;
+use kernel::prelude::*;
+use kernel::sync::aref::ARef;
+use kernel::sync::atomic::{Atomic, Relaxed};
+
+/// What a socket shares without its lock: as a listener, its queue.
+pub(crate) struct Shared {
+    queue: BhLock<Queue>,
+    /// Copies of the queue's numbers for those who only look.
+    waiting: Atomic<u32>,
+    limit: Atomic<u32>,
+}
+
+struct Queue {
+    open: bool,
+    /// Established connections: accepted from the end of `ready`, and when that is empty `arrived` is turned over into it.
+    arrived: KVec<ARef<Socket>>,
+    ready: KVec<ARef<Socket>>,
+    /// Connections in both, and those for which a place is reserved.
+    taken: u32,
+    /// All half-open requests; each knows its place.
+    requests: KVec<RequestRef>,
+}
+
+/// A reserved place in an accept queue.
+pub(crate) struct Slot(());
+
+impl Shared {
+    pub(crate) fn new() -> Self {
+        let queue = Queue {
+            open: false,
+            arrived: KVec::new(),
+            ready: KVec::new(),
+            taken: 0,
+            requests: KVec::new(),
+        };
+        Shared {
+            queue: BhLock::new(queue, lock_class!(c"rtcpfsm listener queue")),
+            waiting: Atomic::new(0),
+            limit: Atomic::new(0),
+        }
+    }
+
+    /// Starts to take connections, at most `backlog` waiting; or changes the limit.
+    pub(crate) fn open(&self, backlog: u32) {
+        let mut queue = self.queue.lock();
+        queue.open = true;
+        self.limit.store(backlog, Relaxed);
+    }
+
+    /// Does it take connections?
+    pub(crate) fn is_open(&self) -> bool {
+        self.queue.lock().open
+    }
+
+    /// Connections that wait for accept().
+    pub(crate) fn waiting(&self) -> u32 {
+        self.waiting.load(Relaxed)
+    }
+
+    /// How many may wait (one more does, as in Linux).
+    pub(crate) fn limit(&self) -> u32 {
+        self.limit.load(Relaxed)
+    }
+
+    /// As Linux's sk_acceptq_is_full(): a backlog of n lets n + 1 wait.
+    pub(crate) fn accept_queue_is_full(&self) -> bool {
+        self.queue.lock().taken > self.limit()
+    }
+
+    /// Stops taking connections, if none is half open or waiting; false: some are, nothing has changed.
+    pub(crate) fn close_if_idle(&self) -> bool {
+        let mut queue = self.queue.lock();
+        if !queue.requests.is_empty() || queue.taken != 0 {
+            return false;
+        }
+        queue.open = false;
+        true
+    }
+
+    /// Lists a new request.
+    ///
+    /// # Errors
+    ///
+    /// `ListenOverflow`: `max` are listed, or more than the backlog asks for; `NoSocket`: closed; `NoMemory`.
+    pub(crate) fn add_request(&self, request: &RequestRef, max: u32) -> Result<(), DropReason> {
+        let mut queue = self.queue.lock();
+        if !queue.open {
+            return Err(DropReason::NoSocket);
+        }
+        let place = queue.requests.len() as u32;
+        if place >= max {
+            return Err(DropReason::ListenOverflow);
+        }
+        request.place().store(place, Relaxed);
+        queue.requests.push(request.clone(), GFP_ATOMIC).map_err(|_| DropReason::NoMemory)
+    }
+
+    /// Unlists a request, if it is listed.
+    pub(crate) fn remove_request(&self, request: &RequestRef) {
+        let mut queue = self.queue.lock();
+        let place = request.place().load(Relaxed) as usize;
+        let listed = queue.requests.get(place).is_some_and(|at| core::ptr::eq(&**at, &**request));
+        if !listed {
+            return;
+        }
+        let last = queue.requests.pop();
+        if let (Some(last), Some(slot)) = (last, queue.requests.get_mut(place)) {
+            last.place().store(place as u32, Relaxed);
+            let removed = core::mem::replace(slot, last);
+            drop(queue);
+            // Not the last reference: the caller has one.
+            drop(removed);
+        }
+    }
+
+    /// Reserves a place for a connection that is about to be established.
+    pub(crate) fn reserve(&self) -> Option<Slot> {
+        let mut queue = self.queue.lock();
+        if !queue.open || queue.taken > self.limit() {
+            return None;
+        }
+        // The place is real: memory for it is there.
+        queue.arrived.reserve(1, GFP_ATOMIC).ok()?;
+        queue.taken += 1;
+        Some(Slot(()))
+    }
+
+    /// Gives a place back.
+    pub(crate) fn give_back(&self, _slot: Slot) {
+        self.queue.lock().taken -= 1;
+    }
+
+    /// Takes the connection that has waited longest; and: does none wait any more?
+    fn pop(&self) -> Option<(ARef<Socket>, bool)> {
+        let mut queue = self.queue.lock();
+        if queue.ready.is_empty() {
+            let mut arrived = core::mem::replace(&mut queue.arrived, KVec::new());
+            arrived.reverse();
+            let emptied = core::mem::replace(&mut queue.ready, arrived);
+            queue.arrived = emptied;
+        }
+        let sk = queue.ready.pop()?;
+        queue.taken -= 1;
+        let waiting = self.waiting.load(Relaxed) - 1;
+        self.waiting.store(waiting, Relaxed);
+        Some((sk, waiting == 0))
+    }
+}
+
+/// Queues an established connection and tells who waits in accept(). If the listener was closed meanwhile, it is aborted.
+pub(crate) fn push(listener: &ARef<Socket>, sk: ARef<Socket>, _slot: Slot) {
+    let shared = listener.shared();
+    let mut queue = shared.queue.lock();
+    let refused = if queue.open {
+        match queue.arrived.push(sk.clone(), GFP_ATOMIC) {
+            Ok(()) => {
+                shared.waiting.store(shared.waiting.load(Relaxed) + 1, Relaxed);
+                false
+            }
+            Err(_) => true,
+        }
+    } else {
+        true
+    };
+    if refused {
+        queue.taken -= 1;
+    }
+    drop(queue);
+    if refused {
+        forget(&sk);
+    } else {
+        listener.data_ready();
+    }
+}
+
+/// Ends a connection that nobody will accept: RFC 9293 3.10.5.
+fn forget(sk: &Socket) {
+    let mut locked = sk.bh_lock_child();
+    if let Some(guard) = locked.unowned() {
+        guard.orphan();
+        if guard.tcb.state() == State::Closed {
+            effects::bury(guard);
+        } else {
+            let _ = effects::user(guard, UserCall::Abort);
+        }
+    }
+}
+
+/// Stops taking connections: the requests end, and what waits for accept() is aborted. The listener is locked.
+pub(crate) fn stop(listener: &mut Locked<'_>) {
+    let shared = listener.sk().shared();
+    {
+        let mut queue = shared.queue.lock();
+        queue.open = false;
+    }
+    loop {
+        let last = shared.queue.lock().requests.last().cloned();
+        let Some(last) = last else { break };
+        request::close_with_listener(&last);
+        // If it had ended already, whoever ended it may not have unlisted it yet.
+        shared.remove_request(&last);
+    }
+    while let Some((sk, _)) = shared.pop() {
+        forget(&sk);
+    }
+}
+
+/// Something waits for accept(), or the listener is none any more.
+struct Acceptable;
+
+impl Condition<Rtcpfsm> for Acceptable {
+    fn holds(sk: &Socket) -> bool {
+        sk.shared().waiting() > 0 || sk.kernel_state() != super::kernel_state(State::Listen)
+    }
+}
+
+/// accept(): the oldest connection that waits, sleeping for one if need be.
+///
+/// # Errors
+///
+/// `EINVAL`: not listening; `EAGAIN`: none waits and the call must not, or SO_RCVTIMEO is over; or a signal.
+pub(crate) fn accept(sk: &Socket, nonblocking: bool) -> Result<(ARef<Socket>, bool)> {
+    let mut owned = sk.lock();
+    let mut patience = owned.receive_patience(nonblocking);
+    loop {
+        if owned.tcb.state() != State::Listen {
+            return Err(EINVAL);
+        }
+        if let Some(accepted) = sk.shared().pop() {
+            return Ok(accepted);
+        }
+        if patience.is_over() {
+            return Err(EAGAIN);
+        }
+        patience.interrupted()?;
+        owned.wait_until::<Acceptable>(&mut patience, true);
+    }
+}

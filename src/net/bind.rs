@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Ports: who may have which, by the rules of bind() in Linux.
+//!
+//! Locks: see [`super`].
+
+use super::{instance, Locked, Rtcpfsm};
+use crate::src::kapi::addr::Address;
+use crate::src::kapi::hash::{flag, port_hash, Bound, Head, Key, LockedBucket};
+use crate::src::kapi::random;
+use kernel::prelude::*;
+
+type Ports<'a> = LockedBucket<'a, Rtcpfsm, Bound>;
+
+/// What a socket asks for: an address and a port, and how it shares them.
+struct Claim {
+    net: usize,
+    address: Address,
+    device: u32,
+    flags: u32,
+}
+
+impl Claim {
+    fn of(sk: &Locked<'_>) -> Self {
+        let head = sk.sk().head();
+        Claim {
+            net: sk.sk().net().id(),
+            address: sk.sk().local().address,
+            device: head.bound_device(),
+            flags: head.flags(),
+        }
+    }
+
+    /// May the owner of `other` and this claim have the same port?
+    fn conflicts(&self, port: u16, other: &Head) -> bool {
+        let its = other.key();
+        if its.net != self.net || its.local_port() != port {
+            return false;
+        }
+        let its_device = other.bound_device();
+        if self.device != 0 && its_device != 0 && self.device != its_device {
+            return false;
+        }
+        if !addresses_meet((self.address, self.flags), (its.local, other.flags())) {
+            return false;
+        }
+        // SO_REUSEADDR on both sides lets everything but two listeners share (a server restarts over its TIME-WAITs).
+        if self.flags & flag::REUSE != 0 && other.has(flag::REUSE) && !other.has(flag::LISTENING) {
+            return false;
+        }
+        // SO_REUSEPORT on both sides, by the same user.
+        if self.flags & flag::REUSE_PORT != 0 && other.has(flag::REUSE_PORT) {
+            return false;
+        }
+        true
+    }
+}
+
+/// Could one packet be for both? `ANY` is the wildcard of the socket's own family; IPv6's takes IPv4 too, unless V6ONLY.
+fn addresses_meet(a: (Address, u32), b: (Address, u32)) -> bool {
+    if a.0 == b.0 && !a.0.is_any() {
+        return true;
+    }
+    let covers = |wild: (Address, u32), other: (Address, u32)| {
+        if !wild.0.is_any() {
+            return false;
+        }
+        let other_is_v4 = if other.0.is_any() { other.1 & flag::V6 == 0 } else { other.0.is_v4() };
+        if wild.1 & flag::V6 != 0 {
+            !(other_is_v4 && wild.1 & flag::V6_ONLY != 0)
+        } else {
+            other_is_v4
+        }
+    };
+    covers(a, b) || covers(b, a)
+}
+
+fn in_conflict(bucket: &Ports<'_>, claim: &Claim, port: u16, me: &Head) -> bool {
+    bucket
+        .walk(|other| (!core::ptr::eq(other, me) && claim.conflicts(port, other)).then_some(()))
+        .is_some()
+}
+
+fn key_of(sk: &Locked<'_>, port: u16) -> Key {
+    Key::new(sk.sk().net(), (sk.sk().local().address, port), (Address::ANY, 0))
+}
+
+/// bind(), and the check of listen(): takes `port`, or any that is free for 0. The address is in the socket already.
+///
+/// # Errors
+///
+/// `EADDRINUSE`: another socket has it, and they may not share.
+pub(crate) fn take_port(sk: &mut Locked<'_>, port: u16) -> Result {
+    sk.refresh_bind_flags();
+    sk.sk().head().set_flags(flag::AUTO_PORT, false);
+    if port != 0 {
+        return claim_port(sk, port);
+    }
+    let (low, high) = sk.port_range();
+    let count = u32::from(high - low) + 1;
+    let start = random::u32() % count;
+    for i in 0..count {
+        let candidate = low + ((start + i) % count) as u16;
+        if sk.sk().net().port_is_reserved(candidate) {
+            continue;
+        }
+        if claim_port(sk, candidate).is_ok() {
+            return Ok(());
+        }
+    }
+    Err(EADDRINUSE)
+}
+
+fn claim_port(sk: &mut Locked<'_>, port: u16) -> Result {
+    let key = key_of(sk, port);
+    let claim = Claim::of(sk);
+    let head = sk.sk().head();
+    let bucket = instance().tables.ports.lock(port_hash(&key));
+    if in_conflict(&bucket, &claim, port, head) {
+        return Err(EADDRINUSE);
+    }
+    if !head.is_bound() {
+        head.set_key(&key, 0);
+        bucket.insert(sk.sk());
+    }
+    drop(bucket);
+    sk.set_ports(port, 0);
+    Ok(())
+}
+
+/// Gives the socket's port back, if it has one.
+pub(crate) fn release_port(sk: &mut Locked<'_>) {
+    if sk.sk().head().is_bound() {
+        instance().tables.unbind(sk.sk());
+        sk.set_ports(0, 0);
+    }
+}
+
+/// May connect() take this port without having asked by bind(): is it nobody's, or only of other such connections?
+///
+/// The bucket is that of the port.
+pub(crate) fn is_free_for_connect(bucket: &Ports<'_>, net: usize, port: u16) -> bool {
+    bucket
+        .walk(|other| {
+            let its = other.key();
+            (its.net == net && its.local_port() == port && !other.has(flag::AUTO_PORT)).then_some(())
+        })
+        .is_none()
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+//! connect(): a way to the peer, a local port, a place in the table of connections, and the machine's active OPEN
+//! (RFC 9293 3.10.1).
+//!
+//! Locks: see [`super`].
+
+use super::pernet::PerNet;
+use super::request::{default_mss, secrets};
+use super::tables::Object;
+use super::{bind, effects, instance, now, time_wait, tx, Locked};
+use crate::src::fsm::{window, Config, OpenParams, Outbox, SeqNumber, State, UserCall};
+use crate::src::kapi::addr::{Address, Endpoint};
+use crate::src::kapi::hash::{flag, port_hash, Key};
+use kernel::prelude::*;
+
+/// What a TIME-WAIT left behind whose place we took: numbers to start beyond.
+#[derive(Clone, Copy, Default)]
+struct Floor {
+    iss: Option<SeqNumber>,
+    ts_offset: Option<u32>,
+}
+
+/// Starts to open a connection to `peer`. On failure the socket is as before.
+///
+/// # Errors
+///
+/// `EADDRNOTAVAIL`: no port is left, or this very connection exists; `ENETUNREACH` and others from routing.
+pub(crate) fn connect(sk: &mut Locked<'_>, peer: Endpoint, scope_id: u32) -> Result {
+    let mut peer = peer;
+    if peer.address.is_any() {
+        // As everywhere: the unspecified address means this host.
+        peer.address = if sk.sk().is_v6() && !peer.address.is_v4() && !sk.sk().local().address.is_v4() {
+            Address::LOOPBACK_V6
+        } else if sk.sk().is_v6() {
+            Address::LOOPBACK_V4
+        } else {
+            peer.address
+        };
+    }
+    let old_port = sk.sk().local().port;
+    let (route, local, remote) = sk.route_connect(peer, scope_id)?;
+    // RFC 9293 3.9.2.3, MUST-44 and MUST-45: from now on this is the connection's address.
+    sk.set_addresses(local, remote);
+    sk.refresh_bind_flags();
+    let connected = take_place(sk, (local, old_port), (remote, peer.port)).and_then(|floor| {
+        let port = sk.sk().head().key().local_port();
+        sk.set_ports(port, peer.port);
+        sk.commit_route(route, old_port)?;
+        open(sk, floor)
+    });
+    if connected.is_err() {
+        instance().tables.connections.remove(sk.sk());
+        if old_port == 0 {
+            bind::release_port(sk);
+        }
+        sk.reset_addresses();
+        sk.forget_route();
+    }
+    connected
+}
+
+/// Enters the tables under a port that makes the connection the only one of its kind.
+fn take_place(sk: &mut Locked<'_>, local: (Address, u16), remote: (Address, u16)) -> Result<Floor> {
+    let config = PerNet::of(sk.sk().net()).config();
+    if local.1 != 0 {
+        // The port was bound before: this one or none.
+        return enter(sk, local, remote, &config).ok_or(EADDRNOTAVAIL);
+    }
+    let net = sk.sk().net();
+    let (low, high) = sk.port_range();
+    let count = u32::from(high - low) + 1;
+    // RFC 6056 3.3.3: an offset by keyed hash of the destination, so that ports can be neither guessed nor seen to run out.
+    let start = instance().secret.port_offset(&Key::new(net, (local.0, 0), remote)).wrapping_add(next_port());
+    for i in 0..count {
+        let port = low + (start.wrapping_add(i) % count) as u16;
+        if net.port_is_reserved(port) {
+            continue;
+        }
+        let candidate = (local.0, port);
+        let bound = Key::new(net, candidate, (Address::ANY, 0));
+        let bucket = instance().tables.ports.lock(port_hash(&bound));
+        if !bind::is_free_for_connect(&bucket, net.id(), port) {
+            continue;
+        }
+        // The bucket stays locked: nobody binds this port meanwhile.
+        if let Some(floor) = enter(sk, candidate, remote, &config) {
+            sk.sk().head().set_flags(flag::AUTO_PORT, true);
+            bucket.insert(sk.sk());
+            return Ok(floor);
+        }
+    }
+    Err(EADDRNOTAVAIL)
+}
+
+/// Successive connections to one destination take successive ports.
+fn next_port() -> u32 {
+    use kernel::sync::atomic::{Atomic, Relaxed};
+    static NEXT: Atomic<u32> = Atomic::new(0);
+    NEXT.fetch_add(1, Relaxed)
+}
+
+/// Enters the table of connections with these ends; `None`: they are taken.
+fn enter(sk: &mut Locked<'_>, local: (Address, u16), remote: (Address, u16), config: &Config) -> Option<Floor> {
+    let tables = &instance().tables;
+    let key = Key::new(sk.sk().net(), local, remote);
+    let hash = tables.hash(&key);
+    let mut floor = Floor::default();
+    if let Some(found) = tables.find(&key) {
+        let Object::TimeWait(waiting) = found else { return None };
+        // RFC 6191: a TIME-WAIT gives way where timestamps keep its segments out of the new connection.
+        let mut out = Outbox::new();
+        // tw_reuse 2: only where the path is this host, which reorders nothing.
+        if config.tw_reuse == 2 && !(local.0 == remote.0 || local.0.is_loopback()) {
+            return None;
+        }
+        let taken = time_wait::take_over(&waiting, now(), config, &mut out);
+        PerNet::of(sk.sk().net()).counters().count(&out);
+        let taken = taken?;
+        floor = Floor { iss: Some(taken.iss), ts_offset: Some(taken.ts_offset) };
+    }
+    sk.sk().head().set_key(&key, hash);
+    tables.insert_unique(sk.sk()).then_some(floor)
+}
+
+/// The machine's active OPEN; the SYN goes out at once.
+fn open(sk: &mut Locked<'_>, floor: Floor) -> Result {
+    let key = sk.sk().key();
+    let v4 = key.remote.is_v4();
+    let (iss, ts_offset) = secrets(&key, now(), floor.iss);
+    let config = PerNet::of(sk.sk().net()).config();
+    let mtu = sk.path_mtu();
+    let mss = tx::mss_of_mtu(mtu, v4);
+    sk.path_mtu = mtu;
+    sk.queue_start = iss + 1;
+    let params = OpenParams {
+        iss,
+        ts_offset: floor.ts_offset.unwrap_or(ts_offset),
+        mss,
+        default_snd_mss: default_mss(v4),
+        path_mss: mss,
+        rcv_space: effects::receive_room(sk),
+        rcv_wscale: window::scale_for(config.rmem.max),
+    };
+    sk.set_shutdown(0);
+    sk.set_done(false);
+    effects::user(sk, UserCall::Connect(params))
+}
+
+/// connect() on a socket in LISTEN (RFC 9293 3.10.1): allowed while nothing is pending. It stops listening; the machine
+/// stays in LISTEN until [`connect`] moves it to SYN-SENT. `Ok(false)`: not a listener.
+///
+/// # Errors
+///
+/// `EISCONN`: connections are half open or wait for accept(), so it remains a listener.
+pub(crate) fn leave_listen(sk: &mut Locked<'_>) -> Result<bool> {
+    if sk.tcb.state() != State::Listen {
+        return Ok(false);
+    }
+    if !sk.sk().shared().close_if_idle() {
+        return Err(EISCONN);
+    }
+    instance().tables.listeners.remove(sk.sk());
+    sk.sk().head().set_flags(flag::LISTENING, false);
+    // For the kernel's own connect() the socket must look closed.
+    sk.set_kernel_state_silently(super::kernel_state(State::Closed));
+    Ok(true)
+}
+
+/// That connect() failed: the socket listens again.
+pub(crate) fn resume_listen(sk: &mut Locked<'_>) {
+    if sk.tcb.state() != State::Listen {
+        return;
+    }
+    let key = Key::new(sk.sk().net(), (sk.sk().local().address, sk.sk().local().port), (Address::ANY, 0));
+    sk.sk().head().set_key(&key, 0);
+    sk.sk().head().set_flags(flag::LISTENING, true);
+    let backlog = sk.sk().shared().limit();
+    sk.sk().shared().open(backlog);
+    sk.set_kernel_state_silently(super::kernel_state(State::Listen));
+    instance().tables.listeners.insert(sk.sk());
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Carries out what the machine asked for: the one way out of every input, be it a segment, a timer or a call.
+//!
+//! Runs under the socket lock; locks taken below it: see [`super`].
+
+use super::pernet::PerNet;
+use super::{kernel_state, now, time_wait, tx, Locked};
+use crate::src::fsm::{Config, ConnError, Fate, Instant, Outbox, ReplyWhy, State, Tcb, UserCall, UserError, Wake};
+use crate::src::kapi::sock::{shutdown, wake};
+use kernel::prelude::*;
+
+/// Gives the machine one input and carries out what comes of it.
+pub(crate) fn run<R>(
+    sk: &mut Locked<'_>,
+    input: impl FnOnce(&mut Tcb, Instant, &Config, &mut Outbox) -> R,
+) -> R {
+    let now = now();
+    let config = PerNet::of(sk.sk().net()).config();
+    let mut out = Outbox::new();
+    update_room(sk);
+    let result = input(&mut sk.tcb, now, &config, &mut out);
+    apply(sk, &out, now, &config);
+    result
+}
+
+/// Gives the machine a user's call.
+pub(crate) fn user(sk: &mut Locked<'_>, call: UserCall) -> Result {
+    run(sk, |tcb, now, config, out| tcb.on_user(now, call, config, out)).map_err(errno)
+}
+
+/// Tells the machine how much more the receive buffer takes, and how large segments may be.
+#[inline]
+pub(crate) fn update_room(sk: &mut Locked<'_>) {
+    let room = receive_room(sk);
+    sk.tcb.set_receive_space(room);
+    let mtu = sk.path_mtu();
+    if mtu != sk.path_mtu && mtu != 0 {
+        sk.path_mtu = mtu;
+        let v4 = sk.sk().head().key().remote.is_v4();
+        sk.tcb.set_path_mss(tx::mss_of_mtu(mtu, v4));
+    }
+}
+
+/// Half of the free receive memory is offered as window: the other half is for what packets need beside their payload.
+pub(crate) fn receive_room(sk: &Locked<'_>) -> u32 {
+    sk.sk().rcvbuf().saturating_sub(sk.sk().rmem_alloc()) / 2
+}
+
+/// Carries out the effects of one call of the machine.
+pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Config) {
+    let net = sk.sk().net();
+    let per_net = PerNet::of(net);
+    per_net.counters().count(out);
+    for arc in out.arcs.iter() {
+        sk.set_kernel_state(kernel_state(arc.arc().to));
+    }
+    if out.acked {
+        free_acknowledged(sk);
+    }
+    if out.fin_received {
+        let mask = sk.shutdown() | shutdown::RECEIVE;
+        sk.set_shutdown(mask);
+        sk.set_done(true);
+    }
+    if out.negative_advice {
+        sk.advise_ip();
+    }
+    if let Some(error) = out.soft_error {
+        sk.set_soft_error(conn_errno(error));
+    }
+    if let Some(reply) = out.reply {
+        let allowed = match reply.why {
+            ReplyWhy::Challenge(reason) => per_net.allow_challenge(now, config, reason),
+            _ => true,
+        };
+        if allowed {
+            tx::send(sk, &reply.segment);
+        }
+    }
+    if out.fate == Fate::Live {
+        transmit(sk, now, config);
+    }
+    match out.fate {
+        Fate::Live => {
+            if let Some((_, deadline)) = sk.tcb.next_deadline() {
+                sk.arm_timer(deadline.as_us());
+            }
+        }
+        Fate::TimeWait => time_wait::enter(sk, now, config),
+        Fate::Closed => finish(sk),
+    }
+    wake_up(sk, out);
+}
+
+/// Sends all that is due.
+fn transmit(sk: &mut Locked<'_>, now: Instant, config: &Config) {
+    while let Some(segment) = sk.tcb.next_segment(now, config) {
+        if !tx::send(sk, &segment) {
+            // No memory: the retransmission timer is running, it will send it again.
+            break;
+        }
+    }
+}
+
+fn wake_up(sk: &mut Locked<'_>, out: &Outbox) {
+    if out.wake.is_empty() && out.error.is_none() {
+        return;
+    }
+    if let Some(error) = out.error {
+        sk.set_error(conn_errno(error));
+    }
+    if out.wake.contains(Wake::STATE_CHANGE) {
+        sk.wake_state_change();
+        if out.fin_received {
+            sk.wake_async(wake::WAIT_DATA, wake::POLL_IN);
+        } else if sk.tcb.state() == State::Established {
+            sk.wake_async(wake::IO, wake::POLL_OUT);
+        }
+    }
+    if out.wake.contains(Wake::READABLE) {
+        sk.wake_readers();
+    }
+    if out.wake.contains(Wake::WRITABLE) {
+        sk.wake_writers();
+    }
+}
+
+/// Frees what the peer has acknowledged.
+fn free_acknowledged(sk: &mut Locked<'_>) {
+    let start = sk.tcb.send_queue_start();
+    let count = start.distance_from(sk.queue_start).min(sk.send_queue_len());
+    sk.queue_start = start;
+    if count > 0 {
+        sk.send_queue_free(count);
+    }
+}
+
+/// The connection is over: nobody finds the socket any more. If no process has it, it dies.
+pub(crate) fn finish(sk: &mut Locked<'_>) {
+    unhash(sk);
+    sk.stop_timer();
+    sk.send_queue_purge();
+    sk.set_shutdown(shutdown::RECEIVE | shutdown::SEND);
+    if sk.sk().is_dead() {
+        bury(sk);
+    }
+}
+
+/// Takes the socket out of the tables, and gives a port back that bind() did not ask for.
+pub(crate) fn unhash(sk: &mut Locked<'_>) {
+    let tables = &super::instance().tables;
+    if sk.sk().head().is_hashed() {
+        tables.connections.remove(sk.sk());
+    }
+    if !sk.port_is_locked() {
+        super::bind::release_port(sk);
+    }
+}
+
+/// Gives back what a dead socket holds, and the reference that the file had.
+pub(crate) fn bury(sk: &mut Locked<'_>) {
+    super::bind::release_port(sk);
+    sk.kill_queues();
+    if let Some(life) = sk.orphan.take() {
+        PerNet::of(sk.sk().net()).orphan_gone();
+        // Never the last one: whoever holds the lock has a reference of its own.
+        drop(life);
+    }
+}
+
+/// What a program is told of a failed connection.
+fn conn_errno(error: ConnError) -> Error {
+    match error {
+        ConnError::Refused => ECONNREFUSED,
+        ConnError::Reset => ECONNRESET,
+        ConnError::BrokenPipe => EPIPE,
+        ConnError::TimedOut => ETIMEDOUT,
+        ConnError::TimeExceeded => EHOSTUNREACH,
+        ConnError::ParameterProblem => EPROTO,
+        ConnError::Unreachable(code) => super::icmp::unreachable_errno(code),
+    }
+}
+
+/// What a program is told of a call that the machine refused.
+pub(crate) fn errno(error: UserError) -> Error {
+    match error {
+        UserError::NotConnected => ENOTCONN,
+        UserError::AlreadyConnected => EISCONN,
+        UserError::Closing => EPIPE,
+        _ => EINVAL,
+    }
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What each network namespace has: settings, counters, the challenge budget, its files in /proc, its limits.
+
+use super::{instance, Rtcpfsm};
+use crate::src::fsm::challenge::HostBudget;
+use crate::src::fsm::config::BufferSizes;
+use crate::src::fsm::{ChallengeReason, Config, DropReason, Duration, Instant};
+use crate::src::kapi::lock::{lock_class, BhLock};
+use crate::src::kapi::netns::{Net, PerNamespace, Slot};
+use crate::src::kapi::proc::Entry;
+use crate::src::kapi::sysctl::{Setting, Settings};
+use crate::src::observe::counters::Counters;
+use crate::src::observe::proc::{Connections, Statistics};
+use kernel::prelude::*;
+use kernel::sync::atomic::{Atomic, Relaxed};
+
+/// The files of `net.rtcpfsm.`, in the order of [`at`]. They are named as Linux's TCP names them, less `tcp_`.
+static SETTINGS: [Setting; 17] = [
+    setting(c"syn_retries", 1, 1, 127),
+    setting(c"synack_retries", 1, 1, 127),
+    setting(c"retries1", 1, 0, 255),
+    setting(c"retries2", 1, 0, 255),
+    setting(c"orphan_retries", 1, 0, 255),
+    setting(c"fin_timeout", 1, 1, 86_400),
+    setting(c"msl", 1, 1, 3_600),
+    setting(c"timestamps", 1, 0, 1),
+    setting(c"window_scaling", 1, 0, 1),
+    setting(c"sack", 1, 0, 1),
+    setting(c"rfc1337", 1, 0, 1),
+    setting(c"tw_reuse", 1, 0, 2),
+    setting(c"challenge_ack_limit", 1, 0, i32::MAX),
+    setting(c"max_tw_buckets", 1, 0, i32::MAX),
+    setting(c"max_syn_backlog", 1, 0, i32::MAX),
+    setting(c"rmem", 3, 1, i32::MAX),
+    setting(c"wmem", 3, 1, i32::MAX),
+];
+
+/// Where each integer stands.
+mod at {
+    pub(super) const SYN_RETRIES: usize = 0;
+    pub(super) const SYNACK_RETRIES: usize = 1;
+    pub(super) const RETRIES1: usize = 2;
+    pub(super) const RETRIES2: usize = 3;
+    pub(super) const ORPHAN_RETRIES: usize = 4;
+    pub(super) const FIN_TIMEOUT: usize = 5;
+    pub(super) const MSL: usize = 6;
+    pub(super) const TIMESTAMPS: usize = 7;
+    pub(super) const WINDOW_SCALING: usize = 8;
+    pub(super) const SACK: usize = 9;
+    pub(super) const RFC1337: usize = 10;
+    pub(super) const TW_REUSE: usize = 11;
+    pub(super) const CHALLENGE_ACK_LIMIT: usize = 12;
+    pub(super) const MAX_TW_BUCKETS: usize = 13;
+    pub(super) const MAX_SYN_BACKLOG: usize = 14;
+    pub(super) const RMEM: usize = 15;
+    pub(super) const WMEM: usize = 18;
+    pub(super) const COUNT: usize = 21;
+}
+
+const fn setting(name: &'static CStr, values: usize, min: i32, max: i32) -> Setting {
+    Setting { name, values, min, max }
+}
+
+/// The settings with which a namespace starts.
+fn initial() -> [i32; at::COUNT] {
+    let config = Config::default();
+    let mut values = [0; at::COUNT];
+    let sizes = |sizes: BufferSizes| [sizes.min as i32, sizes.default as i32, sizes.max as i32];
+    values[at::SYN_RETRIES] = i32::from(config.syn_retries);
+    values[at::SYNACK_RETRIES] = i32::from(config.synack_retries);
+    values[at::RETRIES1] = i32::from(config.retries1);
+    values[at::RETRIES2] = i32::from(config.retries2);
+    values[at::ORPHAN_RETRIES] = i32::from(config.orphan_retries);
+    values[at::FIN_TIMEOUT] = (config.fin_timeout.as_us() / 1_000_000) as i32;
+    values[at::MSL] = (config.msl.as_us() / 1_000_000) as i32;
+    values[at::TIMESTAMPS] = i32::from(config.timestamps);
+    values[at::WINDOW_SCALING] = i32::from(config.window_scaling);
+    values[at::SACK] = i32::from(config.sack);
+    values[at::RFC1337] = i32::from(config.rfc1337);
+    values[at::TW_REUSE] = i32::from(config.tw_reuse);
+    values[at::CHALLENGE_ACK_LIMIT] = config.challenge_ack_limit as i32;
+    values[at::MAX_TW_BUCKETS] = config.max_tw_buckets as i32;
+    values[at::MAX_SYN_BACKLOG] = config.max_syn_backlog as i32;
+    for (value, size) in values[at::RMEM..at::WMEM].iter_mut().zip(sizes(config.rmem)) {
+        *value = size;
+    }
+    for (value, size) in values[at::WMEM..].iter_mut().zip(sizes(config.wmem)) {
+        *value = size;
+    }
+    values
+}
+
+/// What a namespace has. Fields are dropped in this order: first the ways in, then what they lead to.
+#[pin_data]
+pub(crate) struct PerNet {
+    _connections: Entry<Connections<Rtcpfsm>>,
+    _statistics: Entry<Statistics<Rtcpfsm>>,
+    settings: Settings<{ at::COUNT }>,
+    counters: Counters,
+    challenges: BhLock<HostBudget>,
+    time_waits: Atomic<u32>,
+    orphans: Atomic<u32>,
+}
+
+static SLOT: Slot = Slot::new();
+
+impl PerNamespace for PerNet {
+    fn new(net: &Net) -> impl PinInit<Self, Error> {
+        // In the order of declaration; the files come last to be usable, but nothing reads them before the namespace runs.
+        try_pin_init!(Self {
+            counters: Counters::new()?,
+            settings: Settings::new(net, c"net/rtcpfsm", &SETTINGS, initial())?,
+            challenges: BhLock::new(HostBudget::new(), lock_class!(c"rtcpfsm challenges")),
+            time_waits: Atomic::new(0),
+            orphans: Atomic::new(0),
+            _connections: Entry::new(net, c"rtcpfsm")?,
+            _statistics: Entry::new(net, c"rtcpfsm_stat")?,
+        }? Error)
+    }
+
+    fn before_exit(net: &Net) {
+        instance().tables.purge(net);
+    }
+
+    fn slot() -> &'static Slot {
+        &SLOT
+    }
+}
+
+impl PerNet {
+    /// That of a namespace.
+    #[inline]
+    pub(crate) fn of(net: &Net) -> &Self {
+        <Self as PerNamespace>::of(net)
+    }
+
+    /// The settings as they are now.
+    pub(crate) fn config(&self) -> Config {
+        let get = |at| self.settings.get(at);
+        let small = |at| get(at).clamp(0, 255) as u8;
+        let seconds = |at| Duration::from_secs(get(at).max(0) as u64);
+        let sizes = |at| BufferSizes {
+            min: get(at).max(0) as u32,
+            default: get(at + 1).max(0) as u32,
+            max: get(at + 2).max(0) as u32,
+        };
+        Config {
+            syn_retries: small(at::SYN_RETRIES),
+            synack_retries: small(at::SYNACK_RETRIES),
+            retries1: small(at::RETRIES1),
+            retries2: small(at::RETRIES2),
+            orphan_retries: small(at::ORPHAN_RETRIES),
+            fin_timeout: seconds(at::FIN_TIMEOUT),
+            msl: seconds(at::MSL),
+            timestamps: get(at::TIMESTAMPS) != 0,
+            window_scaling: get(at::WINDOW_SCALING) != 0,
+            sack: get(at::SACK) != 0,
+            rfc1337: get(at::RFC1337) != 0,
+            tw_reuse: small(at::TW_REUSE),
+            challenge_ack_limit: get(at::CHALLENGE_ACK_LIMIT).max(0) as u32,
+            rmem: sizes(at::RMEM),
+            wmem: sizes(at::WMEM),
+            max_tw_buckets: get(at::MAX_TW_BUCKETS).max(0) as u32,
+            max_syn_backlog: get(at::MAX_SYN_BACKLOG).max(0) as u32,
+        }
+    }
+
+    /// The counts of everything that happens here.
+    #[inline]
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// RFC 5961 7: may this challenge ACK be sent? Counted either way.
+    pub(crate) fn allow_challenge(&self, now: Instant, config: &Config, reason: ChallengeReason) -> bool {
+        let allowed = self.challenges.lock().allow(now, config.challenge_ack_limit);
+        if allowed {
+            self.counters.challenge(reason);
+        } else {
+            self.counters.drop(DropReason::ChallengeLimited);
+        }
+        allowed
+    }
+
+    /// Takes a place for a TIME-WAIT, if fewer than `max` are there.
+    pub(crate) fn time_wait_begins(&self, max: u32) -> bool {
+        if self.time_waits.fetch_add(1, Relaxed) < max {
+            return true;
+        }
+        self.time_waits.fetch_add(u32::MAX, Relaxed);
+        false
+    }
+
+    /// Gives that place back.
+    pub(crate) fn time_wait_ends(&self) {
+        self.time_waits.fetch_add(u32::MAX, Relaxed);
+    }
+
+    /// A connection went on without a process.
+    pub(crate) fn orphan_born(&self) {
+        self.orphans.fetch_add(1, Relaxed);
+    }
+
+    /// Such a connection has ended.
+    pub(crate) fn orphan_gone(&self) {
+        self.orphans.fetch_add(u32::MAX, Relaxed);
+    }
+}

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Half-open requests: between the SYN for a listener and the ACK of our SYN-ACK, no socket exists, only a small object.
+//!
+//! A request holds its listener. It ends once, under its own lock (`ended`): by becoming a socket, by an RST, by a timeout, or
+//! with its listener. Locks: see [`super`].
+
+use super::accept::{self, Slot};
+use super::pernet::PerNet;
+use super::rx::{self, Arrived, Taken};
+use super::{instance, now, tx, Rtcpfsm, Socket};
+use crate::src::fsm::{
+    initial_sequence_number, listen_on_segment, Config, DropReason, Instant, ListenVerdict, Outbox, ReplyWhy, ReqTimer, ReqVerdict, SegmentOut,
+    SeqNumber, SynReq, SynReqParams,
+};
+use crate::src::kapi::hash::{Key, Kind};
+use crate::src::kapi::lock::{lock_class, Class};
+use crate::src::kapi::netns::Net;
+use crate::src::kapi::proto::Registration;
+use crate::src::kapi::route::Route;
+use crate::src::kapi::small::{CacheCell, Small, SmallObject};
+use kernel::prelude::*;
+use kernel::sync::aref::ARef;
+
+/// A half-open request, behind its own lock.
+pub(crate) struct Request {
+    /// Its machine.
+    machine: SynReq,
+    listener: ARef<Socket>,
+    /// Where the SYN came in; link-local answers leave there.
+    interface: i32,
+    mark: u32,
+    ended: bool,
+}
+
+/// Requests are shown and listed by what they are.
+pub(crate) type RequestRef = ARef<Small<Request>>;
+
+static CACHE: CacheCell = CacheCell::new();
+
+impl SmallObject for Request {
+    type Protocol = Rtcpfsm;
+    const KIND: Kind = Kind::Request;
+
+    fn class() -> Class {
+        lock_class!(c"rtcpfsm request")
+    }
+
+    fn cache() -> &'static CacheCell {
+        &CACHE
+    }
+
+    fn on_timer(this: RequestRef) {
+        let net = listener_of(&this);
+        let net = net.net();
+        let (now, config) = (now(), PerNet::of(net).config());
+        let mut out = Outbox::new();
+        let mut data = this.lock();
+        if data.ended {
+            return;
+        }
+        match data.machine.on_timer(now, &config, &mut out) {
+            ReqTimer::Resend => {
+                let segment = data.machine.syn_ack(now);
+                rearm(&this, &data.machine);
+                let (listener, interface, mark) = (data.listener.clone(), data.interface, data.mark);
+                drop(data);
+                let _ = tx::send_sockless(net, Some(&listener), &this.head().key(), &segment, interface, mark);
+            }
+            ReqTimer::NotYet => rearm(&this, &data.machine),
+            ReqTimer::GiveUp => {
+                end(&this, &mut data);
+                drop(data);
+            }
+        }
+        PerNet::of(net).counters().count(&out);
+    }
+}
+
+fn listener_of(request: &Small<Request>) -> ARef<Socket> {
+    request.lock().listener.clone()
+}
+
+fn rearm(request: &Small<Request>, machine: &SynReq) {
+    if let Some((_, deadline)) = machine.next_deadline() {
+        request.arm(deadline.as_us());
+    }
+}
+
+/// RFC 9293 3.10.7.2: a segment for a listener. The listener is not locked: nothing of it changes but its queue.
+pub(crate) fn listen(listener: &ARef<Socket>, arrived: &Arrived, floor: Option<SeqNumber>) {
+    let net = listener.net();
+    let per_net = PerNet::of(net);
+    let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces.0);
+    match listen_on_segment(&arrived.segment) {
+        ListenVerdict::Drop(reason) => per_net.counters().drop(reason),
+        ListenVerdict::Reset(segment, reason) => {
+            per_net.counters().drop(DropReason::ListenAck);
+            per_net.counters().reset(reason);
+            let _ = tx::send_sockless(net, None, &arrived.key, &segment, interface, 0);
+        }
+        ListenVerdict::Open => {
+            if let Err(reason) = open(net, listener, arrived, interface, floor) {
+                per_net.counters().drop(reason);
+            }
+        }
+    }
+}
+
+/// A SYN that may open: makes the request and answers with a SYN-ACK.
+fn open(
+    net: &Net,
+    listener: &ARef<Socket>,
+    arrived: &Arrived,
+    interface: i32,
+    floor: Option<SeqNumber>,
+) -> Result<(), DropReason> {
+    let per_net = PerNet::of(net);
+    let (now, config) = (now(), per_net.config());
+    let shared = listener.shared();
+    if shared.accept_queue_is_full() {
+        return Err(DropReason::AcceptQueueFull);
+    }
+    let key = &arrived.key;
+    let mark = listener.mark();
+    let route = Route::find(net, Some(&**listener), key.local, key.remote, interface, mark, instance().protocol)
+        .map_err(|_| DropReason::NoRoute)?;
+    let params = SynReqParams {
+        rcv_space: listener.rcvbuf() / 2,
+        ..params(key, now, &route, &config, floor)
+    };
+    let mut out = Outbox::new();
+    let machine = SynReq::open(now, &arrived.segment, &params, floor.is_some(), &config, &mut out);
+    let segment = machine.syn_ack(now);
+    let request = Small::new(Request {
+        machine,
+        listener: listener.clone(),
+        interface,
+        mark,
+        ended: false,
+    })
+    .map_err(|_| DropReason::NoMemory)?;
+    request.head().set_key(key, instance().tables.hash(key));
+    request.head().set_bound_device(interface as u32);
+    // The queue knows the request before the table does: whoever finds it can end it.
+    shared.add_request(&request, config.max_syn_backlog)?;
+    if !instance().tables.insert_unique(&*request) {
+        // The same SYN on another CPU was first.
+        shared.remove_request(&request);
+        return Err(DropReason::SynAgain);
+    }
+    rearm(&request, &request.lock().machine);
+    if !shared.is_open() {
+        // The listener was closed while we were not yet to be found.
+        close_with_listener(&request);
+        return Err(DropReason::NoSocket);
+    }
+    per_net.counters().count(&out);
+    tx::send_by(net, route, key, &segment).map_err(|_| DropReason::NoMemory)
+}
+
+/// What the machine is told of this host and this way, for either side of an open.
+pub(crate) fn params(key: &Key, now: Instant, route: &Route, config: &Config, floor: Option<SeqNumber>) -> SynReqParams {
+    let v4 = key.remote.is_v4();
+    let (iss, ts_offset) = secrets(key, now, floor);
+    let mss = tx::mss_of_mtu(route.mtu(), v4);
+    SynReqParams {
+        iss,
+        ts_offset,
+        mss,
+        default_snd_mss: default_mss(v4),
+        path_mss: mss,
+        rcv_space: config.rmem.default / 2,
+        rcv_wscale: crate::src::fsm::window::scale_for(config.rmem.max),
+    }
+}
+
+/// RFC 9293 3.7.1, MUST-15: the send MSS of a peer that says nothing.
+pub(crate) fn default_mss(v4: bool) -> u16 {
+    if v4 {
+        536
+    } else {
+        1220
+    }
+}
+
+/// RFC 6528: the initial sequence number, and RFC 7323 7.1: the offset of the timestamps, of this connection.
+pub(crate) fn secrets(key: &Key, now: Instant, floor: Option<SeqNumber>) -> (SeqNumber, u32) {
+    let hash = instance().secret.connection(key);
+    let iss = initial_sequence_number(hash as u32, now);
+    let iss = match floor {
+        Some(floor) if !iss.after(floor) => floor,
+        _ => iss,
+    };
+    (iss, (hash >> 32) as u32)
+}
+
+/// RFC 9293 3.10.7.4 in SYN-RECEIVED: a segment for a half-open request.
+pub(crate) fn segment(request: &RequestRef, arrived: Arrived) -> Taken {
+    let mut data = request.lock();
+    if data.ended {
+        return Taken::Again(arrived);
+    }
+    let listener = data.listener.clone();
+    let net = listener.net();
+    let per_net = PerNet::of(net);
+    let (now, config) = (now(), per_net.config());
+    let mut out = Outbox::new();
+    let verdict = data.machine.on_segment(now, &arrived.segment, &config, &mut out);
+    let taken = match verdict {
+        ReqVerdict::Keep => {
+            rearm(request, &data.machine);
+            drop(data);
+            Taken::Done
+        }
+        ReqVerdict::Remove => {
+            end(request, &mut data);
+            drop(data);
+            Taken::Done
+        }
+        ReqVerdict::Establish => match listener.shared().reserve() {
+            None => {
+                // RFC 9293 3.10.7.4: as if the ACK were lost; our SYN-ACK will ask for it again.
+                per_net.counters().drop(DropReason::AcceptQueueFull);
+                Taken::Done
+            }
+            Some(slot) => match child(request, &data.machine, &listener, &arrived.key, data.interface, now, &config) {
+                None => {
+                    per_net.counters().drop(DropReason::NoMemory);
+                    listener.shared().give_back(slot);
+                    Taken::Done
+                }
+                Some(sk) => {
+                    data.ended = true;
+                    request.disarm();
+                    drop(data);
+                    listener.shared().remove_request(request);
+                    establish(&listener, sk, slot, arrived);
+                    return Taken::Done;
+                }
+            },
+        },
+    };
+    per_net.counters().count(&out);
+    if let Some(reply) = out.reply {
+        let allowed = match reply.why {
+            ReplyWhy::Challenge(reason) => per_net.allow_challenge(now, &config, reason),
+            _ => true,
+        };
+        if allowed {
+            send(net, &listener, request, &reply.segment);
+        }
+    }
+    taken
+}
+
+fn send(net: &Net, listener: &Socket, request: &Small<Request>, segment: &SegmentOut) {
+    let (interface, mark) = {
+        let data = request.lock();
+        (data.interface, data.mark)
+    };
+    let _ = tx::send_sockless(net, Some(listener), &request.head().key(), segment, interface, mark);
+}
+
+/// Makes the socket of an established request and puts it in the request's place in the tables.
+fn child(
+    request: &RequestRef,
+    machine: &SynReq,
+    listener: &ARef<Socket>,
+    key: &Key,
+    device: i32,
+    now: Instant,
+    config: &Config,
+) -> Option<ARef<Socket>> {
+    let device = if device != 0 { device as u32 } else { listener.bound_device() };
+    let (local, remote) = ((key.local, key.local_port()), (key.remote, key.remote_port()));
+    let sk = Registration::clone_listener(listener, local, remote, device)?;
+    {
+        let mut locked = sk.bh_lock();
+        // Nobody else knows the child yet.
+        let locked = locked.unowned()?;
+        locked.set_kernel_state_silently(super::kernel_state(crate::src::fsm::State::SynReceived));
+        locked.tcb = machine.establish(now, config);
+        locked.queue_start = locked.tcb.send_queue_start();
+        locked.refresh_bind_flags();
+    }
+    let tables = &instance().tables;
+    sk.head().set_key(key, tables.hash(key));
+    sk.head().set_flags(listener.head().flags() & !crate::src::kapi::hash::flag::LISTENING, true);
+    tables.ports.insert(&*sk);
+    // Readers between the two see neither: they look again, or the peer does.
+    let replaced = tables.replace(&**request, &*sk);
+    debug_assert!(replaced);
+    Some(sk)
+}
+
+/// The child meets its first segment: it is established, and waits for accept(), unless that segment ends it.
+fn establish(listener: &ARef<Socket>, sk: ARef<Socket>, slot: Slot, arrived: Arrived) {
+    {
+        let mut locked = sk.bh_lock();
+        match locked.unowned() {
+            Some(guard) => {
+                let _ = rx::process(guard, arrived);
+            }
+            // Nobody but us knows it yet.
+            None => return,
+        }
+    }
+    accept::push(listener, sk, slot);
+}
+
+/// Ends a request under its lock: out of the table, the timer and the queue. It dies with its last reference.
+fn end(request: &RequestRef, data: &mut Request) {
+    data.ended = true;
+    request.disarm();
+    instance().tables.connections.remove(&**request);
+    data.listener.shared().remove_request(request);
+}
+
+/// The listener was closed: RFC 9293 3.10.4.
+pub(crate) fn close_with_listener(request: &RequestRef) {
+    let mut out = Outbox::new();
+    let mut data = request.lock();
+    if data.ended {
+        return;
+    }
+    data.machine.on_listener_closed(&mut out);
+    let listener = data.listener.clone();
+    data.ended = true;
+    request.disarm();
+    instance().tables.connections.remove(&**request);
+    drop(data);
+    listener.shared().remove_request(request);
+    PerNet::of(listener.net()).counters().count(&out);
+    if let Some(reply) = out.reply {
+        send(listener.net(), &listener, request, &reply.segment);
+    }
+}
+
+/// What /proc shows of a request.
+pub(crate) fn status(request: &Small<Request>) -> (crate::src::fsm::Status, u32) {
+    let data = request.lock();
+    (data.machine.status(), data.listener.uid())
+}
+
+/// An ICMP error that quotes our SYN-ACK.
+pub(crate) fn icmp(request: &RequestRef, quoted: SeqNumber, hard: bool) {
+    let mut data = request.lock();
+    let mut out = Outbox::new();
+    if data.ended || !data.machine.on_icmp(quoted, hard, &mut out) {
+        return;
+    }
+    end(request, &mut data);
+    let listener = data.listener.clone();
+    drop(data);
+    PerNet::of(listener.net()).counters().count(&out);
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Segments coming in: verified, their object found and locked, the machine asked (RFC 9293 3.10.7).
+//!
+//! Runs in softirq, or for the backlog of a socket in the process that owned it. Locks: see [`super`].
+
+use super::pernet::PerNet;
+use super::tables::Object;
+use super::{effects, instance, now, request, time_wait, tx, Locked, Rtcpfsm, Socket};
+use crate::src::fsm::{closed_on_segment, DropReason, Flags, Outbox, ParseError, SeqNumber, Segment, State};
+use crate::src::kapi::hash::Key;
+use crate::src::kapi::ip;
+use crate::src::kapi::netns::Net;
+use crate::src::kapi::skb::Skb;
+use kernel::prelude::*;
+
+/// The octets of a header without options, and where its data offset stands.
+const MIN_HEADER: u32 = 20;
+const DATA_OFFSET_AT: usize = 12;
+/// How often a segment looks for its object again when that was just replaced.
+const LOOKUPS: u32 = 4;
+/// Room in a backlog beyond the buffers, so that ACKs and FINs get through to a socket in use.
+const BACKLOG_HEADROOM: u32 = 64 * 1024;
+
+/// A verified segment on its way to its object.
+pub(crate) struct Arrived {
+    pub(crate) skb: Skb,
+    pub(crate) segment: Segment,
+    pub(crate) key: Key,
+    pub(crate) interfaces: (i32, i32),
+    pub(crate) mark: u32,
+}
+
+/// What became of a segment that was shown to an object.
+pub(crate) enum Taken {
+    /// It was handled.
+    Done,
+    /// The object is not there any more, or not for this segment: look again.
+    Again(Arrived),
+    /// A SYN for the listener, in spite of a TIME-WAIT: initial sequence numbers start beyond this one.
+    Reopen(Arrived, SeqNumber),
+}
+
+impl ip::Handler for Rtcpfsm {
+    fn receive(mut skb: Skb, v6: bool) {
+        match verify(&mut skb, v6) {
+            Ok((segment, key)) => {
+                let arrived = Arrived { interfaces: skb.interfaces(v6), mark: skb.mark(), skb, segment, key };
+                dispatch(arrived);
+            }
+            Err(reason) => PerNet::of(skb.net()).counters().drop(reason),
+        }
+    }
+
+    fn error(skb: &ip::IcmpError<'_>) {
+        super::icmp::error(skb);
+    }
+}
+
+/// Is it whole, for this host alone, from one host, and undamaged?
+fn verify(skb: &mut Skb, v6: bool) -> Result<(Segment, Key), DropReason> {
+    // RFC 9293 3.9.2.3, MUST-57
+    if !skb.to_unicast(v6) {
+        return Err(DropReason::MulticastOrBroadcast);
+    }
+    let (source, destination) = skb.addresses(v6);
+    // RFC 9293 3.9.2.3, MUST-63
+    if !Skb::source_is_host(source) {
+        return Err(DropReason::BadSource);
+    }
+    let len = skb.len();
+    let fixed = skb.linear(MIN_HEADER).ok_or(DropReason::Truncated)?;
+    let header_len = fixed.get(DATA_OFFSET_AT).map_or(0, |byte| u32::from(byte >> 4) * 4);
+    if header_len < MIN_HEADER {
+        return Err(DropReason::BadDataOffset);
+    }
+    skb.linear(header_len).ok_or(DropReason::BadDataOffset)?;
+    // RFC 9293 3.1, MUST-3
+    if !skb.checksum_ok(v6, instance().protocol) {
+        return Err(DropReason::BadChecksum);
+    }
+    if !skb.passes_policy(v6) {
+        return Err(DropReason::Policy);
+    }
+    let segment = Segment::parse(skb.linear_up_to(header_len), len).map_err(|error| match error {
+        ParseError::Truncated => DropReason::Truncated,
+        ParseError::BadDataOffset => DropReason::BadDataOffset,
+    })?;
+    let key = Key::new(skb.net(), (destination, segment.dst_port), (source, segment.src_port));
+    Ok((segment, key))
+}
+
+/// Finds the object of a segment and gives it to it.
+pub(crate) fn dispatch(mut arrived: Arrived) {
+    let tables = &instance().tables;
+    for _ in 0..LOOKUPS {
+        let taken = match tables.find(&arrived.key) {
+            Some(Object::Socket(sk)) => socket(&sk, arrived),
+            Some(Object::Request(request)) => request::segment(&request, arrived),
+            Some(Object::TimeWait(waiting)) => time_wait::segment(&waiting, arrived),
+            None => return unmatched(arrived, None),
+        };
+        match taken {
+            Taken::Done => return,
+            Taken::Again(back) => arrived = back,
+            Taken::Reopen(back, floor) => return unmatched(back, Some(floor)),
+        }
+    }
+    // Objects come and go faster than we look: the peer sends it again.
+    PerNet::of(arrived.skb.net()).counters().drop(DropReason::BacklogFull);
+}
+
+/// RFC 9293 3.10.7.3 and 3.10.7.4: a segment for a socket's connection.
+fn socket(sk: &Socket, arrived: Arrived) -> Taken {
+    let mut locked = sk.bh_lock();
+    match locked.unowned() {
+        Some(guard) => process(guard, arrived),
+        None => {
+            let limit = sk.rcvbuf().saturating_add(sk.sndbuf()).saturating_add(BACKLOG_HEADROOM);
+            if !locked.add_backlog(arrived.skb, limit) {
+                PerNet::of(sk.net()).counters().drop(DropReason::BacklogFull);
+            }
+            Taken::Done
+        }
+    }
+}
+
+/// Gives a segment to the machine of a locked socket.
+pub(crate) fn process(sk: &mut Locked<'_>, arrived: Arrived) -> Taken {
+    // It was found in the table, but ended before we had the lock: a TIME-WAIT may stand in its place.
+    if sk.tcb.state() == State::Closed || !sk.sk().head().is_hashed() {
+        return Taken::Again(arrived);
+    }
+    let Arrived { mut skb, mut segment, .. } = arrived;
+    let now = now();
+    let per_net = PerNet::of(sk.sk().net());
+    let config = per_net.config();
+    let mut out = Outbox::new();
+    // A reader who is slow loses no ACK, RST or window update: only the text (and the FIN behind it) is refused.
+    if segment.payload_len > 0 && !sk.has_receive_memory(&skb) {
+        segment.payload_len = 0;
+        segment.flags = Flags::from_bits(segment.flags.bits() & !Flags::FIN.bits());
+        per_net.counters().drop(DropReason::ReceiveBufferFull);
+    }
+    effects::update_room(sk);
+    sk.tcb.on_segment(now, &segment, &config, &mut out);
+    if let Some(deliver) = out.deliver {
+        skb.pull(u32::from(segment.header_len));
+        sk.receive_queue_append(skb, deliver.skip, deliver.len);
+        effects::update_room(sk);
+    } else {
+        skb.consume();
+    }
+    effects::apply(sk, &out, now, &config);
+    Taken::Done
+}
+
+/// A packet that waited while a process owned the socket.
+pub(crate) fn backlog(sk: &mut Locked<'_>, mut skb: Skb) {
+    let header = skb.linear_up_to(u32::MAX);
+    let Ok(segment) = Segment::parse(header, skb.len()) else {
+        return;
+    };
+    let key = sk.sk().key();
+    let arrived = Arrived { interfaces: (0, 0), mark: skb.mark(), skb, segment, key };
+    if let Taken::Again(Arrived { mut skb, segment, key, .. }) = process(sk, arrived) {
+        // The connection ended meanwhile; a TIME-WAIT that took its place wants to see a FIN that comes again.
+        if let Some(Object::TimeWait(waiting)) = instance().tables.find(&key) {
+            let _ = skb.linear(u32::from(segment.header_len));
+            let again = Arrived { interfaces: (0, 0), mark: skb.mark(), skb, segment, key };
+            let _ = time_wait::segment(&waiting, again);
+        }
+    }
+}
+
+/// No connection: the listener's affair, or nobody's.
+fn unmatched(arrived: Arrived, floor: Option<SeqNumber>) {
+    let net = arrived.skb.net();
+    match instance().tables.find_listener(&arrived.key, arrived.interfaces) {
+        Some(listener) => request::listen(&listener, &arrived, floor),
+        None => no_socket(net, &arrived),
+    }
+}
+
+/// RFC 9293 3.10.7.1: no such connection. An RST answers all but an RST.
+fn no_socket(net: &Net, arrived: &Arrived) {
+    let counters = PerNet::of(net).counters();
+    match closed_on_segment(&arrived.segment) {
+        Some((segment, reason)) => {
+            counters.drop(DropReason::NoSocket);
+            counters.reset(reason);
+            let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces.0);
+            let _ = tx::send_sockless(net, None, &arrived.key, &segment, interface, 0);
+        }
+        None => counters.drop(DropReason::ClosedRst),
+    }
+}

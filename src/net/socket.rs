@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The system calls: what the kernel's socket layer asks of the protocol, in terms of the machine.
+//!
+//! Locks: see [`super`].
+
+use super::pernet::PerNet;
+use super::{accept, bind, connect, effects, instance, rx, stream, Locked, Rtcpfsm, Socket};
+use crate::src::fsm::{State, UserCall};
+use crate::src::kapi::addr::{Address, Endpoint};
+use crate::src::kapi::hash::{flag, Key};
+use crate::src::kapi::proto::{Message, Operations};
+use crate::src::kapi::skb::Skb;
+use crate::src::kapi::sock::{poll, shutdown};
+use crate::src::kapi::wait::{Condition, Patience};
+use kernel::prelude::*;
+use kernel::sync::aref::ARef;
+
+impl Operations for Rtcpfsm {
+    const NAME: &'static [u8] = b"RTCPFSM\0";
+
+    fn opened(sk: &mut Locked<'_>) -> Result {
+        let config = PerNet::of(sk.sk().net()).config();
+        sk.set_buffers(config.wmem.default, config.rmem.default);
+        Ok(())
+    }
+
+    fn connect(sk: &mut Locked<'_>, peer: Endpoint, scope_id: u32) -> Result {
+        connect::connect(sk, peer, scope_id)
+    }
+
+    fn before_connect(sk: &mut Locked<'_>) -> Result<bool> {
+        connect::leave_listen(sk)
+    }
+
+    fn connect_failed(sk: &mut Locked<'_>) {
+        connect::resume_listen(sk);
+    }
+
+    fn disconnect(sk: &mut Locked<'_>) -> Result {
+        let state = sk.tcb.state();
+        if state == State::Listen {
+            stop_listening(sk);
+        } else if state != State::Closed {
+            effects::user(sk, UserCall::Abort)?;
+            sk.set_error(ECONNRESET);
+        }
+        let unread = sk.sk().rcv_queued();
+        sk.receive_queue_free(unread);
+        sk.reset_addresses();
+        sk.forget_route();
+        sk.set_shutdown(0);
+        sk.set_done(false);
+        Ok(())
+    }
+
+    fn get_port(sk: &mut Locked<'_>, port: u16) -> Result {
+        bind::take_port(sk, port)
+    }
+
+    fn put_port(sk: &mut Locked<'_>) {
+        bind::release_port(sk);
+    }
+
+    fn listen(sk: &mut Locked<'_>, backlog: u32) -> Result {
+        match sk.tcb.state() {
+            State::Listen => {}
+            State::Closed => start_listening(sk)?,
+            _ => return Err(EINVAL),
+        }
+        sk.set_backlog_limit(backlog);
+        sk.sk().shared().open(backlog);
+        Ok(())
+    }
+
+    fn accept(sk: &Socket, nonblocking: bool) -> Result<(ARef<Socket>, bool)> {
+        accept::accept(sk, nonblocking)
+    }
+
+    fn shutdown(sk: &mut Locked<'_>, send: bool) {
+        if send && sk.tcb.state() != State::Closed {
+            let _ = effects::user(sk, UserCall::ShutdownWrite);
+        }
+    }
+
+    fn close(sk: ARef<Socket>, linger: i64) {
+        let mut owned = sk.lock();
+        owned.set_shutdown(shutdown::RECEIVE | shutdown::SEND);
+        let unread_data = sk.rcv_queued() > 0;
+        let all = sk.rcv_queued();
+        owned.receive_queue_free(all);
+        match owned.tcb.state() {
+            State::Closed => {}
+            State::Listen => stop_listening(&mut owned),
+            _ => {
+                // SO_LINGER with a time of zero: RFC 9293 3.10.5. Data that nobody will read: RFC 2525 2.17.
+                let call = if !unread_data && owned.linger() == Some(0) {
+                    UserCall::Abort
+                } else {
+                    UserCall::Close { unread_data }
+                };
+                let _ = effects::user(&mut owned, call);
+                let mut patience = Patience::jiffies(linger);
+                while !patience.is_over() && !Closed::holds(&sk) && patience.interrupted().is_ok() {
+                    owned.wait_until::<Closed>(&mut patience, false);
+                }
+            }
+        }
+        owned.orphan();
+        if owned.tcb.state() == State::Closed {
+            effects::bury(&mut owned);
+        } else {
+            // The connection goes on without a process, and so does the file's reference.
+            PerNet::of(sk.net()).orphan_born();
+            owned.orphan = Some(sk.clone());
+        }
+    }
+
+    fn sendmsg(sk: &mut Locked<'_>, message: &mut Message<'_>, len: usize) -> Result<usize> {
+        stream::send(sk, message, len)
+    }
+
+    fn recvmsg(sk: &mut Locked<'_>, message: &mut Message<'_>, len: usize, flags: u32) -> Result<usize> {
+        stream::receive(sk, message, len, flags)
+    }
+
+    fn unread(sk: &Socket) -> Result<i32> {
+        if sk.kernel_state() == super::kernel_state(State::Listen) {
+            return Err(EINVAL);
+        }
+        Ok(sk.rcv_queued().min(i32::MAX as u32) as i32)
+    }
+
+    fn unacknowledged(sk: &Socket, unsent: bool) -> Result<i32> {
+        if sk.kernel_state() == super::kernel_state(State::Listen) {
+            return Err(EINVAL);
+        }
+        let tcb = sk.snapshot(|connection| &connection.tcb);
+        let octets = if unsent { tcb.unsent_len() } else { tcb.send_queue_len() };
+        Ok(octets.min(i32::MAX as u32) as i32)
+    }
+
+    fn poll(sk: &Socket) -> u32 {
+        events(sk)
+    }
+
+    fn backlog(sk: &mut Locked<'_>, skb: Skb) {
+        rx::backlog(sk, skb);
+    }
+}
+
+/// The connection needs no more from the process that lingers.
+struct Closed;
+
+impl Condition<Rtcpfsm> for Closed {
+    fn holds(sk: &Socket) -> bool {
+        let waits = [State::FinWait1, State::Closing, State::LastAck].map(super::kernel_state);
+        !waits.contains(&sk.kernel_state())
+    }
+}
+
+/// RFC 9293 3.10.1: passive OPEN.
+fn start_listening(sk: &mut Locked<'_>) -> Result {
+    // Others may have bound the port as well (SO_REUSEADDR), but only one may listen.
+    let port = sk.sk().local().port;
+    bind::take_port(sk, port)?;
+    let local = sk.sk().local();
+    let key = Key::new(sk.sk().net(), (local.address, local.port), (Address::ANY, 0));
+    sk.sk().head().set_key(&key, 0);
+    sk.forget_route();
+    sk.sk().head().set_flags(flag::LISTENING, true);
+    effects::user(sk, UserCall::Listen)?;
+    instance().tables.listeners.insert(sk.sk());
+    Ok(())
+}
+
+/// RFC 9293 3.10.4: CLOSE in LISTEN.
+fn stop_listening(sk: &mut Locked<'_>) {
+    instance().tables.listeners.remove(sk.sk());
+    sk.sk().head().set_flags(flag::LISTENING, false);
+    accept::stop(sk);
+    let shut = sk.shutdown();
+    let _ = effects::user(sk, UserCall::ShutdownWrite);
+    // What the end of a connection does to the directions is not for a listener, which may be used again.
+    sk.set_shutdown(shut);
+}
+
+/// The events of poll(), as Linux's TCP gives them.
+fn events(sk: &Socket) -> u32 {
+    let state = sk.kernel_state();
+    let is = |which: State| state == super::kernel_state(which);
+    if is(State::Listen) {
+        return if sk.shared().waiting() > 0 { poll::IN | poll::RDNORM } else { 0 };
+    }
+    let shut = sk.shutdown_now();
+    let mut events = 0;
+    if shut == shutdown::RECEIVE | shutdown::SEND || is(State::Closed) {
+        events |= poll::HUP;
+    }
+    if shut & shutdown::RECEIVE != 0 {
+        events |= poll::IN | poll::RDNORM | poll::RDHUP;
+    }
+    if !is(State::SynSent) && !is(State::SynReceived) {
+        if sk.rcv_queued() > 0 && sk.rcv_queued() >= sk.receive_low_water() {
+            events |= poll::IN | poll::RDNORM;
+        }
+        if shut & shutdown::SEND != 0 || sk.is_writable() {
+            events |= poll::OUT | poll::WRNORM;
+        } else {
+            sk.ask_for_write_space();
+            // Space may have come before we asked.
+            if sk.is_writable() {
+                events |= poll::OUT | poll::WRNORM;
+            }
+        }
+    }
+    if sk.has_pending_error() {
+        events |= poll::ERR;
+    }
+    events
+}

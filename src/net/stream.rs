@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+//! send() and recv() (RFC 9293 3.10.2, 3.10.3).
+//!
+//! Locks: see [`super`].
+
+use super::{effects, Locked};
+use crate::src::fsm::{State, UserCall};
+use crate::src::kapi::proto::{msg, Message};
+use crate::src::kapi::sock::shutdown;
+use kernel::prelude::*;
+
+/// So many octets are queued before the machine is asked to send.
+const SEND_STEP: u32 = 64 * 1024;
+
+/// Queues the message and lets the machine send what it may.
+///
+/// # Errors
+///
+/// `EPIPE` (with SIGPIPE, unless MSG_NOSIGNAL): sending was shut down, or the connection is over; a pending error; `EAGAIN`;
+/// `EFAULT`; `EOPNOTSUPP`: MSG_OOB.
+pub(crate) fn send(sk: &mut Locked<'_>, message: &mut Message<'_>, len: usize) -> Result<usize> {
+    let flags = message.flags();
+    if flags & msg::OOB != 0 {
+        return Err(EOPNOTSUPP);
+    }
+    let mut sent = 0;
+    match send_loop(sk, message, len, flags, &mut sent) {
+        Ok(()) => Ok(sent),
+        // What was queued before counts; the error comes with the next call.
+        Err(_) if sent > 0 => Ok(sent),
+        Err(error) => Err(sk.stream_error(flags, error)),
+    }
+}
+
+fn send_loop(
+    sk: &mut Locked<'_>,
+    message: &mut Message<'_>,
+    len: usize,
+    flags: u32,
+    sent: &mut usize,
+) -> Result {
+    let mut patience = sk.send_patience(flags & msg::DONTWAIT != 0);
+    if matches!(sk.tcb.state(), State::SynSent | State::SynReceived) {
+        sk.wait_for_connection(&mut patience)?;
+    }
+    while *sent < len {
+        if sk.has_error() || sk.shutdown() & shutdown::SEND != 0 || sk.tcb.may_send().is_err() {
+            return Err(EPIPE);
+        }
+        let rest = (len - *sent).min(SEND_STEP as usize) as u32;
+        let (queued, failure) = queue(sk, message, rest);
+        *sent += queued as usize;
+        if queued > 0 {
+            effects::user(sk, UserCall::Queued { len: queued })?;
+        }
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        if queued == 0 {
+            sk.wait_for_send_memory(&mut patience)?;
+        }
+    }
+    Ok(())
+}
+
+/// Appends at most `max` octets to the send queue: how many, and what stopped it but a full buffer.
+fn queue(sk: &mut Locked<'_>, message: &mut Message<'_>, max: u32) -> (u32, Option<Error>) {
+    let mut queued = 0;
+    while queued < max {
+        match sk.send_queue_append(message, max - queued) {
+            Ok(0) => break,
+            Ok(count) => queued += count,
+            Err(error) => return (queued, Some(error)),
+        }
+    }
+    (queued, None)
+}
+
+/// Copies what was received to the message.
+///
+/// # Errors
+///
+/// `ENOTCONN`: never connected, or a listener; a pending error; `EAGAIN`; a signal; `EFAULT`; `EINVAL`: MSG_OOB without
+/// urgent data.
+pub(crate) fn receive(sk: &mut Locked<'_>, message: &mut Message<'_>, len: usize, flags: u32) -> Result<usize> {
+    if sk.tcb.state() == State::Listen {
+        return Err(ENOTCONN);
+    }
+    if flags & msg::OOB != 0 {
+        return Err(EINVAL);
+    }
+    let peek = flags & msg::PEEK != 0;
+    let discard = flags & msg::TRUNC != 0;
+    let mut patience = sk.receive_patience(flags & msg::DONTWAIT != 0);
+    let target = sk.receive_target(flags & msg::WAITALL != 0, len);
+    let mut copied = 0;
+    let peek_from = if peek { sk.peek_offset(flags) } else { 0 };
+    let result = loop {
+        let offset = if peek { peek_from.saturating_add(copied as u32) } else { 0 };
+        let rest = (len - copied).min(u32::MAX as usize) as u32;
+        let target_message = if discard { None } else { Some(&mut *message) };
+        let (count, failure) = match sk.receive_queue_copy(target_message, offset, rest) {
+            Ok(count) => (count, None),
+            Err((error, count)) => (count, Some(error)),
+        };
+        copied += count as usize;
+        if peek {
+            sk.peeked(count);
+        } else {
+            consume(sk, count);
+        }
+        if let Some(error) = failure {
+            break Err(error);
+        }
+        if copied >= len {
+            break Ok(());
+        }
+        if copied >= target && !sk.has_backlog() {
+            break Ok(());
+        }
+        if let Err(end) = why_no_more(sk, copied, patience.is_over()) {
+            break end;
+        }
+        if let Err(error) = patience.interrupted() {
+            break Err(error);
+        }
+        if copied >= target {
+            // Enough already: only what has arrived meanwhile.
+            sk.flush_backlog();
+            continue;
+        }
+        if let Err(error) = sk.wait_for_data(&mut patience) {
+            break Err(error);
+        }
+    };
+    match result {
+        Err(error) if copied == 0 => Err(error),
+        _ => Ok(copied),
+    }
+}
+
+/// Frees what was read, and lets the machine offer the room to the peer.
+fn consume(sk: &mut Locked<'_>, count: u32) {
+    if count == 0 {
+        return;
+    }
+    sk.receive_queue_free(count);
+    sk.peek_consumed(count);
+    let _ = effects::user(sk, UserCall::Read);
+}
+
+/// The queue is empty: `Err(Ok(()))`: the end, or enough; `Err(Err(_))`: an error; `Ok(())`: more may come, wait for it.
+fn why_no_more(sk: &mut Locked<'_>, copied: usize, impatient: bool) -> Result<(), Result> {
+    if copied > 0 {
+        let over = impatient
+            || sk.has_error()
+            || sk.is_done()
+            || sk.shutdown() & shutdown::RECEIVE != 0
+            || sk.tcb.state() == State::Closed;
+        return if over { Err(Ok(())) } else { Ok(()) };
+    }
+    if sk.is_done() {
+        return Err(Ok(()));
+    }
+    sk.take_error().map_err(Err)?;
+    if sk.shutdown() & shutdown::RECEIVE != 0 {
+        return Err(Ok(()));
+    }
+    if sk.tcb.state() == State::Closed {
+        return Err(Err(ENOTCONN));
+    }
+    if impatient {
+        return Err(Err(EAGAIN));
+    }
+    Ok(())
+}

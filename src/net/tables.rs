@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The tables of connections, listeners and bound ports.
+//!
+//! Locks: see [`super`]. A bucket of ports may be held while a bucket of connections is taken, never the other way round.
+
+use super::{Rtcpfsm, Socket};
+use crate::src::kapi::addr::Address;
+use crate::src::kapi::hash::{self, flag, Bound, Connected, Found, Hashable, Head, Key, Listening, Table};
+use crate::src::kapi::lock::Class;
+use crate::src::kapi::netns::Net;
+use crate::src::kapi::lock::lock_class;
+use crate::src::kapi::random;
+use kernel::prelude::*;
+use kernel::sync::aref::ARef;
+
+/// What was found in a table.
+pub(crate) type Object = Found<Rtcpfsm>;
+
+/// All three tables.
+pub(crate) struct Tables {
+    pub(crate) connections: Table<Rtcpfsm, Connected>,
+    pub(crate) listeners: Table<Rtcpfsm, Listening>,
+    pub(crate) ports: Table<Rtcpfsm, Bound>,
+    seed: u32,
+}
+
+/// Buckets of the tables of listeners and ports, as a power of two.
+const PORT_BITS: u32 = 12;
+
+fn connections_class() -> Class {
+    lock_class!(c"rtcpfsm connections")
+}
+fn listeners_class() -> Class {
+    lock_class!(c"rtcpfsm listeners")
+}
+fn ports_class() -> Class {
+    lock_class!(c"rtcpfsm ports")
+}
+
+impl Tables {
+    /// Tables with `1 << bits` buckets for connections.
+    pub(crate) fn new(bits: u32) -> Result<Self> {
+        Ok(Tables {
+            connections: Table::new(bits, connections_class())?,
+            listeners: Table::new(PORT_BITS, listeners_class())?,
+            ports: Table::new(PORT_BITS, ports_class())?,
+            seed: random::u32(),
+        })
+    }
+
+    /// The number by which the table of connections is spread.
+    #[inline]
+    pub(crate) fn hash(&self, key: &Key) -> u32 {
+        hash::connection_hash(key, self.seed)
+    }
+
+    /// The object of this connection.
+    #[inline]
+    pub(crate) fn find(&self, key: &Key) -> Option<Object> {
+        let hash = self.hash(key);
+        self.connections.find(hash, |head| head.matches(key, hash))
+    }
+
+    /// The listener for this connection: a socket bound to the very address before one bound to all, IPv4's own before one of
+    /// both families (as Linux chooses). Of several equal ones (SO_REUSEPORT) the connection's hash decides.
+    pub(crate) fn find_listener(&self, key: &Key, interfaces: (i32, i32)) -> Option<ARef<Socket>> {
+        let wanted = Key { remote: Address::ANY, ports: u32::from(key.local_port()) << 16, ..*key };
+        let spread = self.hash(key);
+        let bucket = hash::port_hash(&wanted);
+        let found = self.listeners.find_best(bucket, |head| {
+            let its = head.key();
+            if its.net != key.net || its.local_port() != key.local_port() {
+                return 0;
+            }
+            let device = head.bound_device() as i32;
+            if device != 0 && device != interfaces.0 && device != interfaces.1 {
+                return 0;
+            }
+            let address = if its.local == key.local {
+                8
+            } else if !its.local.is_any() {
+                return 0;
+            } else if head.has(flag::V6) {
+                // The IPv6 wildcard takes IPv4 too, unless told otherwise.
+                if key.local.is_v4() && (head.has(flag::V6_ONLY)) {
+                    return 0;
+                }
+                if key.local.is_v4() { 2 } else { 4 }
+            } else if key.local.is_v4() {
+                4
+            } else {
+                return 0;
+            };
+            // Above the low bits stands what decides; they spread the connections over a reuse group.
+            let rank = address + u32::from(device != 0);
+            let low = if head.has(flag::REUSE_PORT) { (spread ^ head.tie_breaker()) & 0xffff } else { 0xffff };
+            (rank << 16) | low.max(1)
+        })?;
+        match found {
+            Found::Socket(sk) => Some(sk),
+            _ => None,
+        }
+    }
+
+    /// Puts `new` in the place of `old` in the table of connections; false: `old` was not there any more.
+    pub(crate) fn replace(&self, old: &impl Hashable<Rtcpfsm>, new: &impl Hashable<Rtcpfsm>) -> bool {
+        let bucket = self.connections.lock(old.head().hash());
+        if !bucket.remove(old.head()) {
+            return false;
+        }
+        bucket.insert(new);
+        true
+    }
+
+    /// Adds an object to the table of connections, unless one with its key is there.
+    pub(crate) fn insert_unique(&self, object: &impl Hashable<Rtcpfsm>) -> bool {
+        let (key, hash) = (object.head().key(), object.head().hash());
+        let bucket = self.connections.lock(hash);
+        if bucket.walk(|head| head.matches(&key, hash).then_some(())).is_some() {
+            return false;
+        }
+        bucket.insert(object);
+        true
+    }
+
+    /// Gives the object's port back.
+    pub(crate) fn unbind(&self, object: &impl Hashable<Rtcpfsm>) {
+        if object.head().is_bound() {
+            self.ports.remove(object);
+        }
+    }
+
+    /// Ends every TIME-WAIT of a namespace that goes away. Sockets and requests keep their namespace, so none is left.
+    pub(crate) fn purge(&self, net: &Net) {
+        let gone = net.id();
+        for bucket in 0..self.connections.buckets() as u32 {
+            loop {
+                let found = {
+                    let locked = self.connections.lock(bucket);
+                    locked.walk(|head: &Head| if head.key().net == gone { locked.get(head) } else { None })
+                };
+                match found {
+                    Some(Found::TimeWait(waiting)) => super::time_wait::evict(&waiting),
+                    _ => break,
+                }
+            }
+        }
+    }
+}

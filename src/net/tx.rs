@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+//! From segments to packets: of a socket's connection, and of objects and answers that have no socket.
+
+use super::{instance, Locked, Rtcpfsm, Socket};
+use crate::src::fsm::SegmentOut;
+use crate::src::kapi::addr::Address;
+use crate::src::kapi::hash::Key;
+use crate::src::kapi::netns::Net;
+use crate::src::kapi::route::Route;
+use crate::src::kapi::skb::Skb;
+use kernel::prelude::*;
+
+/// Octets of an IPv4 header without options, and of a header of ours without options.
+const V4_HEADERS: u32 = 20 + 20;
+/// Octets of an IPv6 header, and of a header of ours without options.
+const V6_HEADERS: u32 = 40 + 20;
+
+/// The largest segment that a datagram of this size carries (RFC 9293 3.7.1; options are the machine's affair).
+pub(crate) fn mss_of_mtu(mtu: u32, v4: bool) -> u16 {
+    let headers = if v4 { V4_HEADERS } else { V6_HEADERS };
+    mtu.saturating_sub(headers).clamp(1, u32::from(u16::MAX)) as u16
+}
+
+/// Sends a segment of the socket's connection, with its octets of the send queue. False: no memory for it.
+#[inline]
+pub(crate) fn send(sk: &mut Locked<'_>, segment: &SegmentOut) -> bool {
+    let key = sk.sk().key();
+    let Some(skb) = packet(sk, &key, segment) else {
+        return false;
+    };
+    // What IP could not send is lost as any segment may be: the machine sends it again.
+    let _ = sk.transmit(skb, key.local, key.remote);
+    true
+}
+
+fn packet(sk: &mut Locked<'_>, key: &Key, segment: &SegmentOut) -> Option<Skb> {
+    let mut skb = header(key, segment, 0)?;
+    let len = segment.payload_len;
+    if len > 0 {
+        let from = segment.seq.distance_from(sk.queue_start);
+        if !sk.send_queue_attach(&mut skb, from, len) {
+            // Too many small pieces for one packet's list: copy them.
+            skb = header(key, segment, len as usize)?;
+            if !sk.send_queue_copy(&mut skb, from, len) {
+                return None;
+            }
+        }
+    }
+    Some(skb)
+}
+
+/// A packet with the segment's header, and linear room for `payload` octets.
+fn header(key: &Key, segment: &SegmentOut, payload: usize) -> Option<Skb> {
+    let len = segment.header_len();
+    let mut skb = Skb::for_segment(len + payload)?;
+    segment.emit(key.local_port(), key.remote_port(), skb.append_header(len))?;
+    Some(skb)
+}
+
+/// Sends a segment without data that no full socket stands behind: a SYN-ACK, an ACK of TIME-WAIT, a stateless RST.
+///
+/// `interface`: where the segment that is answered came in, for answers to link-local addresses.
+pub(crate) fn send_sockless(
+    net: &Net,
+    listener: Option<&Socket>,
+    key: &Key,
+    segment: &SegmentOut,
+    interface: i32,
+    mark: u32,
+) -> Result {
+    let protocol = instance().protocol;
+    let route = Route::find::<Rtcpfsm>(net, listener, key.local, key.remote, interface, mark, protocol)?;
+    send_by(net, route, key, segment)
+}
+
+/// As [`send_sockless`], by a way that is known already.
+pub(crate) fn send_by(net: &Net, route: Route, key: &Key, segment: &SegmentOut) -> Result {
+    let protocol = instance().protocol;
+    let mut skb = header(key, segment, 0).ok_or(ENOMEM)?;
+    skb.set_checksum(key.local, key.remote, protocol, route.is_loopback());
+    route.send(net, skb, 0, protocol);
+    Ok(())
+}
+
+/// Leave by the interface of arrival only where the address means nothing without it.
+pub(crate) fn answer_interface(remote: Address, interface: i32) -> i32 {
+    if remote.is_link_local() {
+        interface
+    } else {
+        0
+    }
+}
