@@ -82,7 +82,13 @@ fn segment_of(kind: &str, at: &At) -> Segment {
 }
 
 /// The answer as in the table; the segments that are sent must be as their kind asks.
-fn answer_of(kind: &str, arrived: &Segment, at: &At, why: Option<ReplyWhy>, sent: &[SegmentOut]) -> String {
+fn answer_of(
+    kind: &str,
+    arrived: &Segment,
+    at: &At,
+    why: Option<ReplyWhy>,
+    sent: &[SegmentOut],
+) -> String {
     let Some(segment) = sent.first() else {
         return "-".to_string();
     };
@@ -209,7 +215,10 @@ fn time_wait_outcome(kind: &str, at: &At) -> (String, State) {
         assert!(out.reply.is_none());
         return ("OPEN".to_string(), State::TimeWait);
     }
-    assert_eq!(verdict == TwVerdict::Remove, waiting.state() == State::Closed);
+    assert_eq!(
+        verdict == TwVerdict::Remove,
+        waiting.state() == State::Closed
+    );
     // Only the peer's FIN starts 2MSL anew.
     assert_eq!(waiting.next_deadline() != before, kind == "fin-again");
     let sent: Vec<_> = out.reply.iter().map(|reply| reply.segment).collect();
@@ -297,5 +306,8 @@ fn the_reason_of_a_reset_tells_the_state() {
     assert_eq!(reason(State::Closed, ack), ResetReason::NoConnection);
     assert_eq!(reason(State::Listen, ack), ResetReason::AckInListen);
     assert_eq!(reason(State::SynSent, ack), ResetReason::BadAckInSynSent);
-    assert_eq!(reason(State::SynReceived, ack), ResetReason::BadAckInSynReceived);
+    assert_eq!(
+        reason(State::SynReceived, ack),
+        ResetReason::BadAckInSynReceived
+    );
 }

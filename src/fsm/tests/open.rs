@@ -3,9 +3,7 @@
 //! Opening: the SYN and what its options agree to, simultaneous open, closing before it is done, ICMP while opening.
 
 use super::*;
-use crate::fsm::{
-    ConnError, DropReason, IcmpError, IcmpKind, IcmpOutcome, ResetReason, Wake,
-};
+use crate::fsm::{ConnError, DropReason, IcmpError, IcmpKind, IcmpOutcome, ResetReason, Wake};
 
 /// All extensions on.
 fn full() -> Config {
@@ -85,7 +83,14 @@ fn must_15_without_the_option_the_send_mss_is_the_default() {
             default_snd_mss: default,
             ..params()
         };
-        let request = SynReq::open(host.now, &seg(SYN, IRS, 0), &defaults, false, &cfg, &mut out);
+        let request = SynReq::open(
+            host.now,
+            &seg(SYN, IRS, 0),
+            &defaults,
+            false,
+            &cfg,
+            &mut out,
+        );
         assert_eq!(request.establish(host.now, &cfg).effective_mss(), default);
     }
 }
@@ -117,7 +122,10 @@ fn extensions_hold_only_if_both_sides_offer_them() {
             host.arrive(syn_ack);
             let both = offered && answered;
             let ack = host.only();
-            assert_eq!(ack.options.timestamps.map(|clock| clock.ecr), both.then_some(77));
+            assert_eq!(
+                ack.options.timestamps.map(|clock| clock.ecr),
+                both.then_some(77)
+            );
             let scale = if both { 2 } else { 0 };
             assert_eq!(u32::from(ack.wnd), SPACE >> scale);
             assert_eq!(host.tcb.sack_on, both);
@@ -179,11 +187,17 @@ fn must_10_simultaneous_open_of_two_machines() {
     let (from_one, from_two) = (one.only(), two.only());
     one.arrive(received(&from_two));
     two.arrive(received(&from_one));
-    assert_eq!((one.state(), two.state()), (State::SynReceived, State::SynReceived));
+    assert_eq!(
+        (one.state(), two.state()),
+        (State::SynReceived, State::SynReceived)
+    );
     let (from_one, from_two) = (one.only(), two.only());
     one.arrive(received(&from_two));
     two.arrive(received(&from_one));
-    assert_eq!((one.state(), two.state()), (State::Established, State::Established));
+    assert_eq!(
+        (one.state(), two.state()),
+        (State::Established, State::Established)
+    );
     assert!(one.sent.is_empty() && two.sent.is_empty());
 }
 
@@ -246,10 +260,16 @@ fn closing_in_syn_received_sends_the_data_first() {
     assert!(host.sent.is_empty());
     host.user(UserCall::Close { unread_data: false });
     assert_eq!(host.state(), State::SynReceived);
-    assert_eq!(host.try_user(UserCall::Queued { len: 1 }).err(), Some(UserError::Closing));
+    assert_eq!(
+        host.try_user(UserCall::Queued { len: 1 }).err(),
+        Some(UserError::Closing)
+    );
     host.arrive(seg(ACK, IRS + 1, ISS + 1));
     assert_eq!(host.state(), State::FinWait1);
-    assert_eq!(brief(&host.only()), (FIN | PSH | ACK, ISS + 1, IRS + 1, 100));
+    assert_eq!(
+        brief(&host.only()),
+        (FIN | PSH | ACK, ISS + 1, IRS + 1, 100)
+    );
     assert!(host.tcb.is_orphan());
 }
 
@@ -280,7 +300,10 @@ fn data_that_was_queued_while_opening_is_sent_when_it_is_done() {
     let mut host = Host::syn_sent();
     host.queue(1_500);
     assert!(host.sent.is_empty());
-    assert_eq!((host.tcb.send_queue_len(), host.tcb.unsent_len()), (1_500, 1_500));
+    assert_eq!(
+        (host.tcb.send_queue_len(), host.tcb.unsent_len()),
+        (1_500, 1_500)
+    );
     host.arrive(syn(SYN | ACK, IRS, ISS + 1));
     let sent: Vec<_> = host.sent.iter().map(brief).collect();
     // The rest waits for the first segment's ACK (Nagle).
@@ -303,8 +326,16 @@ fn open_is_refused_where_there_is_a_connection() {
         let mut host = Host::in_state(*state);
         let closed = matches!(state, State::Closed | State::Listen);
         let error = (!closed).then_some(UserError::AlreadyConnected);
-        assert_eq!(host.clone().try_user(UserCall::Listen).err(), error, "{state:?}");
-        assert_eq!(host.try_user(UserCall::Connect(params())).err(), error, "{state:?}");
+        assert_eq!(
+            host.clone().try_user(UserCall::Listen).err(),
+            error,
+            "{state:?}"
+        );
+        assert_eq!(
+            host.try_user(UserCall::Connect(params())).err(),
+            error,
+            "{state:?}"
+        );
     }
 }
 
@@ -326,7 +357,9 @@ fn must_12_a_refused_connection_tells_the_program() {
     let mut host = Host::syn_sent();
     let out = host.arrive(seg(RST | ACK, 0, ISS + 1));
     assert_eq!(out.error, Some(ConnError::Refused));
-    assert!(out.wake.contains(Wake::ERROR | Wake::STATE_CHANGE | Wake::READABLE));
+    assert!(out
+        .wake
+        .contains(Wake::ERROR | Wake::STATE_CHANGE | Wake::READABLE));
     assert_eq!(out.fate, Fate::Closed);
 }
 
@@ -352,7 +385,10 @@ fn a_request_whose_listener_goes_tells_the_peer() {
         iss: raw(IRS),
         ..params()
     }));
-    assert_eq!(peer.arrive(received(&reply.segment)).error, Some(ConnError::Refused));
+    assert_eq!(
+        peer.arrive(received(&reply.segment)).error,
+        Some(ConnError::Refused)
+    );
 }
 
 fn icmp(host: &mut Host, kind: IcmpKind, quoted: u32) -> (IcmpOutcome, Outbox) {
@@ -443,13 +479,19 @@ fn a_stale_syn_is_reset_by_the_peer() {
         ..params()
     }));
     let out = peer.arrive(answer);
-    assert_eq!(why(&out), Some(ReplyWhy::Reset(ResetReason::BadAckInSynSent)));
+    assert_eq!(
+        why(&out),
+        Some(ReplyWhy::Reset(ResetReason::BadAckInSynSent))
+    );
     assert_eq!(peer.state(), State::SynSent);
     let rst = received(&peer.only());
     let mut out = Outbox::new();
     let verdict = request.on_segment(now, &rst, &plain(), &mut out);
     assert_eq!(verdict, crate::fsm::ReqVerdict::Remove);
-    assert_eq!(out.arcs.iter().last().map(|id| id.arc().to), Some(State::Listen));
+    assert_eq!(
+        out.arcs.iter().last().map(|id| id.arc().to),
+        Some(State::Listen)
+    );
 }
 
 /// An old SYN-ACK, or one of another attempt.
