@@ -22,13 +22,17 @@ want() {
 	done
 }
 
-# rust_packages STEM..: the Debian packages of a rustc that is new enough: rustc-web where there is one.
+# rust_packages: the Debian packages of a rustc that is new enough: rustc-web where there is one.
 rust_packages() {
-	if apt-cache show rustc-web >/dev/null 2>&1; then echo rustc-web rust-web-src; else echo rustc rust-src; fi
+	if apt-cache show rustc-web >/dev/null 2>&1; then
+		printf '%s\n' rustc-web rust-web-src
+	else
+		printf '%s\n' rustc rust-src
+	fi
 }
 
 build_tools() {
-	local names
+	local version
 	want make make
 	want gcc gcc
 	want libc6-dev '/usr/lib/*/libc.a' /usr/include/stdio.h
@@ -41,20 +45,18 @@ build_tools() {
 	want libssl-dev /usr/include/openssl/opensslv.h
 	find_toolchain || true
 	case $missing in *rustc*)
-		names=$(rust_packages)
-		packages+=("${names% *}" "${names#* }") lacking+=('rustc >= 1.85 with its rust-src')
+		mapfile -t -O "${#packages[@]}" packages < <(rust_packages)
+		lacking+=('rustc >= 1.85 with its rust-src')
 		;;
 	esac
-	case $missing in *clang*)
-		names=19
-		if ! apt-cache show clang-19 >/dev/null 2>&1; then names=; fi
-		packages+=("clang${names:+-$names}" "lld${names:+-$names}" "llvm${names:+-$names}") lacking+=('clang >= 17')
-		;;
-	esac
-	if ! compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null && ! compgen -G '/usr/lib*/libclang*.so*' >/dev/null; then
-		packages+=("libclang-${llvm:+${llvm#-}-}dev") lacking+=('libclang (for bindgen)')
-		if [ -z "$llvm" ]; then packages[-1]=libclang${names:+-$names}-dev; fi
+	# One version of clang, lld, llvm and libclang: the one that is here, else 19, else the distribution's.
+	version=$llvm
+	if [ -z "$llvm" ] && apt-cache show clang-19 >/dev/null 2>&1; then version=-19; fi
+	if [ "$version" = 1 ]; then version=; fi
+	if [ -z "$llvm" ]; then
+		packages+=("clang$version" "lld$version" "llvm$version") lacking+=('clang, lld and llvm >= 17')
 	fi
+	if type -P apt-get >/dev/null; then want "libclang$version-dev" "/usr/lib*/llvm${version:-*}/lib*/libclang*.so*"; fi
 	case $missing in *bindgen*) cargo_tool ;; esac
 }
 
@@ -62,6 +64,7 @@ cargo_tool() {
 	local name=cargo
 	if apt-cache show cargo-web >/dev/null 2>&1; then name=cargo-web; fi
 	want "$name" cargo
+	want ca-certificates /etc/ssl/certs/ca-certificates.crt
 }
 
 guest_tools() {
@@ -81,9 +84,9 @@ lint_tools() {
 	local name
 	for name in clippy-driver rustfmt; do
 		if [ ! -x "$(dirname "${rustc:-/usr/bin/rustc}")/$name" ]; then
-			case $(rust_packages)/$name in
-			*web*/clippy*) packages+=(rust-web-clippy) ;;
-			*web*/rustfmt) packages+=(rustfmt-web) ;;
+			case $(rust_packages | head -n 1)/$name in
+			rustc-web/clippy*) packages+=(rust-web-clippy) ;;
+			rustc-web/rustfmt) packages+=(rustfmt-web) ;;
 			*/clippy*) packages+=(rust-clippy) ;;
 			*) packages+=(rustfmt) ;;
 			esac
@@ -115,11 +118,12 @@ if [ ${#packages[@]} -gt 0 ]; then
 	[ "$(id -u)" = 0 ] || die "not found: ${lacking[*]}; not root, so run: sudo $command"
 	say "Installing: ${packages[*]}"
 	export DEBIAN_FRONTEND=noninteractive
-	apt-get -qq update </dev/null >&2 || say 'apt-get update failed; going on with the lists that are here.'
+	mkdir -p "$cache"
+	apt-get -qq update </dev/null >"$cache/apt.log" 2>&1 || say 'apt-get update failed; going on with the lists that are here.'
 	# With fresh lists the names may be others: a machine without lists knows no rustc-web.
 	collect "$@"
-	apt-get -qq install -y --no-install-recommends "${packages[@]}" </dev/null >&2 ||
-		die "packages did not install: $command"
+	apt-get -qq install -y --no-install-recommends "${packages[@]}" </dev/null >>"$cache/apt.log" 2>&1 ||
+		{ tail -n 5 "$cache/apt.log" >&2; die "packages did not install: $command"; }
 	collect "$@"
 	[ ${#packages[@]} = 0 ] || die "still not found after the installation: ${lacking[*]}"
 fi
@@ -135,6 +139,6 @@ for task in "$@"; do
 		rm -rf "$cache/bindgen-$bindgen_version"
 		mv "$cache/bindgen.part" "$cache/bindgen-$bindgen_version"
 	fi
-	find_toolchain || die "no toolchain that can build Rust for the kernel:$missing; install it by: apt-get install $(rust_packages) clang-19 lld-19 llvm-19 libclang-19-dev"
+	find_toolchain || die "no toolchain that can build Rust for the kernel:$missing; install it by: apt-get install $(rust_packages | xargs) clang-19 lld-19 llvm-19 libclang-19-dev"
 	"$(dirname "$0")/source.sh"
 done
