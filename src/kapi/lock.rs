@@ -40,7 +40,11 @@ unsafe impl Backend for BhBackend {
     type State = bindings::spinlock_t;
     type GuardState = ();
 
-    unsafe fn init(ptr: *mut Self::State, name: *const c_char, key: *mut kernel::bindings::lock_class_key) {
+    unsafe fn init(
+        ptr: *mut Self::State,
+        name: *const c_char,
+        key: *mut kernel::bindings::lock_class_key,
+    ) {
         // SAFETY: By this function's contract all three are valid, name and key for ever.
         unsafe { bindings::rtcpfsm_spin_lock_init(ptr, name, key.cast()) };
     }

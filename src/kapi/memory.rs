@@ -17,5 +17,9 @@ pub(crate) fn total_bytes() -> u64 {
 pub(crate) fn default_limits() -> [c_long; 3] {
     let pages = (total_bytes() >> PAGE_SHIFT).max(2048);
     let pressure = pages / 16;
-    [(pressure / 4 * 3) as c_long, pressure as c_long, (pressure / 2 * 3) as c_long]
+    [
+        (pressure / 4 * 3) as c_long,
+        pressure as c_long,
+        (pressure / 2 * 3) as c_long,
+    ]
 }

@@ -24,7 +24,7 @@ impl Net {
     ///
     /// `net` is a namespace that stays for all of `'a`.
     #[inline]
-    pub(crate) unsafe fn from_ptr<'a>(net: *mut bindings::net) -> &'a Self {
+    pub(super) unsafe fn from_ptr<'a>(net: *mut bindings::net) -> &'a Self {
         // SAFETY: By this function's contract; the layout is the same.
         unsafe { &*net.cast() }
     }
@@ -42,7 +42,7 @@ impl Net {
 
     /// The C side's pointer.
     #[inline]
-    pub(crate) fn as_ptr(&self) -> *mut bindings::net {
+    pub(super) fn as_ptr(&self) -> *mut bindings::net {
         self.0.get()
     }
 
@@ -144,7 +144,10 @@ impl<T: PerNamespace> Registration<T> {
         let operations = KBox::new(UnsafeCell::new(operations), GFP_KERNEL)?;
         // SAFETY: Valid operations that stay where they are until `drop` has unregistered them.
         to_result(unsafe { bindings::register_pernet_subsys(operations.get()) })?;
-        Ok(Registration { operations, _type: PhantomData })
+        Ok(Registration {
+            operations,
+            _type: PhantomData,
+        })
     }
 }
 
@@ -155,8 +158,11 @@ impl<T: PerNamespace> Drop for Registration<T> {
     }
 }
 
-extern "C" fn init<T: PerNamespace>(net: *mut bindings::net) -> c_int {
-    // SAFETY: The kernel calls this with a namespace that stays.
+/// # Safety
+///
+/// Called with a namespace that stays, once for each.
+unsafe extern "C" fn init<T: PerNamespace>(net: *mut bindings::net) -> c_int {
+    // SAFETY: By this function's contract.
     let net = unsafe { Net::from_ptr(net) };
     from_result(|| {
         let cell = cell::<T>(net);
@@ -172,22 +178,31 @@ extern "C" fn init<T: PerNamespace>(net: *mut bindings::net) -> c_int {
     })
 }
 
-extern "C" fn exit<T: PerNamespace>(net: *mut bindings::net) {
-    // SAFETY: The kernel calls this with a namespace that stays, after `init` succeeded for it.
+/// # Safety
+///
+/// Called with a namespace for which `init` succeeded.
+unsafe extern "C" fn exit<T: PerNamespace>(net: *mut bindings::net) {
+    // SAFETY: By this function's contract.
     let net = unsafe { Net::from_ptr(net) };
     T::before_exit(net);
 }
 
-extern "C" fn exit_batch<T: PerNamespace>(namespaces: *mut bindings::list_head) {
-    // SAFETY: Process context without locks that RCU readers want; the list is the one that the kernel gave.
+/// # Safety
+///
+/// Called with the list of the namespaces that go, in process context.
+unsafe extern "C" fn exit_batch<T: PerNamespace>(namespaces: *mut bindings::list_head) {
+    // SAFETY: By this function's contract; no lock is held that a reader under RCU could want.
     unsafe {
         bindings::synchronize_rcu();
         bindings::rtcpfsm_for_each_exiting(namespaces, Some(drop_value::<T>));
     }
 }
 
-extern "C" fn drop_value<T: PerNamespace>(net: *mut bindings::net) {
-    // SAFETY: The namespace is on the kernel's list of those that go, after `init` succeeded for it.
+/// # Safety
+///
+/// Called with a namespace for which `init` succeeded; `exit` and a grace period are over.
+unsafe extern "C" fn drop_value<T: PerNamespace>(net: *mut bindings::net) {
+    // SAFETY: By this function's contract.
     unsafe {
         let cell = cell::<T>(Net::from_ptr(net));
         (*cell).ready.store(0, Release);

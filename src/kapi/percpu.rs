@@ -25,7 +25,9 @@ impl<const N: usize> Counters<N> {
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: No preconditions; the memory is zeroed.
         let base = unsafe { bindings::rtcpfsm_alloc_percpu(N * core::mem::size_of::<u64>()) };
-        Ok(Counters { base: NonNull::new(base).ok_or(ENOMEM)? })
+        Ok(Counters {
+            base: NonNull::new(base).ok_or(ENOMEM)?,
+        })
     }
 
     /// Counts one; in any context. An index of no counter counts nothing.

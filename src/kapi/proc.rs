@@ -11,7 +11,6 @@ use core::marker::PhantomData;
 use kernel::error::from_result;
 use kernel::prelude::*;
 use kernel::seq_file::SeqFile;
-use kernel::str::CStrExt as _;
 
 /// What a file shows.
 pub(crate) trait Rows: 'static {
@@ -66,14 +65,23 @@ impl<R: Rows> Entry<R> {
         if entry.is_null() {
             return Err(ENOMEM);
         }
-        Ok(Entry { net: net.as_ptr(), name, _rows: PhantomData })
+        Ok(Entry {
+            net: net.as_ptr(),
+            name,
+            _rows: PhantomData,
+        })
     }
 }
 
 impl<R: Rows> Drop for Entry<R> {
     fn drop(&mut self) {
         // SAFETY: The namespace is still there, see `new`. Waits for those who are reading.
-        unsafe { bindings::remove_proc_entry(self.name.as_char_ptr(), bindings::rtcpfsm_net_proc(self.net)) };
+        unsafe {
+            bindings::remove_proc_entry(
+                self.name.as_char_ptr(),
+                bindings::rtcpfsm_net_proc(self.net),
+            )
+        };
     }
 }
 
@@ -116,28 +124,45 @@ unsafe fn settle<R: Rows>(m: *mut bindings::seq_file, at: *mut bindings::loff_t)
     }
 }
 
-unsafe extern "C" fn start<R: Rows>(m: *mut bindings::seq_file, position: *mut bindings::loff_t) -> *mut c_void {
-    // SAFETY: seq_file calls this with an open file of ours and a valid position, in process context.
+/// # Safety
+///
+/// seq_file calls this with an open file of ours and a valid position, in process context.
+unsafe extern "C" fn start<R: Rows>(
+    m: *mut bindings::seq_file,
+    position: *mut bindings::loff_t,
+) -> *mut c_void {
+    // SAFETY: By this function's contract.
     unsafe { settle::<R>(m, position) }
 }
 
+/// # Safety
+///
+/// seq_file calls this with an open file of ours and a valid position, in process context.
 unsafe extern "C" fn next<R: Rows>(
     m: *mut bindings::seq_file,
     _token: *mut c_void,
     position: *mut bindings::loff_t,
 ) -> *mut c_void {
-    // SAFETY: seq_file calls this with an open file of ours and a valid position, in process context.
+    // SAFETY: By this function's contract.
     unsafe {
         *position = (*position).saturating_add(1);
         settle::<R>(m, position)
     }
 }
 
-unsafe extern "C" fn stop(_m: *mut bindings::seq_file, _token: *mut c_void) {}
+extern "C" fn stop(_m: *mut bindings::seq_file, _token: *mut c_void) {}
 
+/// # Safety
+///
+/// seq_file calls this with an open file of ours and a token of `start` or `next`.
 unsafe extern "C" fn show<R: Rows>(m: *mut bindings::seq_file, token: *mut c_void) -> c_int {
-    // SAFETY: seq_file calls this with an open file of ours, which keeps its namespace and which nobody else uses now.
-    let (net, file) = unsafe { (Net::from_ptr(bindings::rtcpfsm_seq_file_net(m)), SeqFile::from_raw(m.cast())) };
+    // SAFETY: By this function's contract; the file keeps its namespace, and seq_file's mutex keeps others away.
+    let (net, file) = unsafe {
+        (
+            Net::from_ptr(bindings::rtcpfsm_seq_file_net(m)),
+            SeqFile::from_raw(m.cast()),
+        )
+    };
     // The token is the position plus one.
     match (token as usize).checked_sub(1 + FIRST_ROW) {
         None => {

@@ -5,7 +5,7 @@ use super::hash::Key;
 use crate::src::ffi::bindings;
 
 /// A random number.
-pub(crate) fn u32() -> u32 {
+pub(crate) fn random_u32() -> u32 {
     // SAFETY: No preconditions.
     unsafe { bindings::get_random_u32() }
 }
@@ -32,7 +32,13 @@ impl SipKey {
             return unsafe { bindings::siphash_3u64(l1, r1, ports, &self.0) };
         }
         // SAFETY: The key is valid.
-        unsafe { bindings::siphash_2u64(bindings::siphash_4u64(l0, l1, r0, r1, &self.0), ports, &self.0) }
+        unsafe {
+            bindings::siphash_2u64(
+                bindings::siphash_4u64(l0, l1, r0, r1, &self.0),
+                ports,
+                &self.0,
+            )
+        }
     }
 
     /// Where the search for a local port starts: the secret function of RFC 6056 section 3.3.3. The key's local port

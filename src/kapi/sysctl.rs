@@ -8,7 +8,6 @@ use super::netns::Net;
 use crate::src::ffi::bindings;
 use core::ptr::NonNull;
 use kernel::prelude::*;
-use kernel::str::CStrExt as _;
 use kernel::sync::atomic::{Atomic, Relaxed};
 
 /// A setting, shown and written as a file.
@@ -74,9 +73,18 @@ impl<const N: usize> Settings<N> {
         // SAFETY: The tables, and the values and bounds that they point to, stay where they are, on the heap or static, until
         // `drop` has taken the directory away. The kernel writes a value as a whole word, by WRITE_ONCE().
         let header = unsafe {
-            bindings::register_net_sysctl_sz(net.as_ptr(), path.as_char_ptr(), tables.as_ptr(), tables.len())
+            bindings::register_net_sysctl_sz(
+                net.as_ptr(),
+                path.as_char_ptr(),
+                tables.as_ptr(),
+                tables.len(),
+            )
         };
-        Ok(Settings { header: NonNull::new(header).ok_or(ENOMEM)?, _tables: tables, values })
+        Ok(Settings {
+            header: NonNull::new(header).ok_or(ENOMEM)?,
+            _tables: tables,
+            values,
+        })
     }
 
     /// An integer by its place among all; 0 where there is none.

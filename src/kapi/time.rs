@@ -18,7 +18,12 @@ pub(crate) fn now_us() -> u64 {
 pub(crate) fn deadline_to_jiffies(deadline_us: u64) -> c_ulong {
     let left = deadline_us.saturating_sub(now_us());
     // SAFETY: No preconditions.
-    let (now, ticks) = unsafe { (bindings::rtcpfsm_jiffies(), bindings::rtcpfsm_usecs_to_jiffies(left as c_ulong)) };
+    let (now, ticks) = unsafe {
+        (
+            bindings::rtcpfsm_jiffies(),
+            bindings::rtcpfsm_usecs_to_jiffies(left as c_ulong),
+        )
+    };
     // The tick that runs now is partly over: one more. Jiffies wrap.
     now.wrapping_add(ticks).wrapping_add(1)
 }

@@ -97,7 +97,7 @@ pub(crate) fn take_port(sk: &mut Locked<'_>, port: u16) -> Result {
     }
     let (low, high) = sk.port_range();
     let count = u32::from(high - low) + 1;
-    let start = random::u32() % count;
+    let start = random::random_u32() % count;
     for i in 0..count {
         let candidate = low + ((start + i) % count) as u16;
         if sk.sk().net().port_is_reserved(candidate) {

@@ -52,7 +52,10 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
     let per_net = PerNet::of(net);
     per_net.counters().count(out);
     for arc in out.arcs.iter() {
-        sk.set_kernel_state(kernel_state(arc.arc().to));
+        // To the kernel TCP_TIME_WAIT means an object that is no socket: ours goes on as CLOSED (`time_wait::enter`).
+        if arc.arc().to != State::TimeWait {
+            sk.set_kernel_state(kernel_state(arc.arc().to));
+        }
     }
     if out.acked {
         free_acknowledged(sk);

@@ -58,7 +58,12 @@ mod at {
 }
 
 const fn setting(name: &'static CStr, values: usize, min: i32, max: i32) -> Setting {
-    Setting { name, values, min, max }
+    Setting {
+        name,
+        values,
+        min,
+        max,
+    }
 }
 
 /// The settings with which a namespace starts.
@@ -81,7 +86,10 @@ fn initial() -> [i32; at::COUNT] {
     values[at::CHALLENGE_ACK_LIMIT] = config.challenge_ack_limit as i32;
     values[at::MAX_TW_BUCKETS] = config.max_tw_buckets as i32;
     values[at::MAX_SYN_BACKLOG] = config.max_syn_backlog as i32;
-    for (value, size) in values[at::RMEM..at::WMEM].iter_mut().zip(sizes(config.rmem)) {
+    for (value, size) in values[at::RMEM..at::WMEM]
+        .iter_mut()
+        .zip(sizes(config.rmem))
+    {
         *value = size;
     }
     for (value, size) in values[at::WMEM..].iter_mut().zip(sizes(config.wmem)) {
@@ -172,8 +180,16 @@ impl PerNet {
     }
 
     /// RFC 5961 7: may this challenge ACK be sent? Counted either way.
-    pub(crate) fn allow_challenge(&self, now: Instant, config: &Config, reason: ChallengeReason) -> bool {
-        let allowed = self.challenges.lock().allow(now, config.challenge_ack_limit);
+    pub(crate) fn allow_challenge(
+        &self,
+        now: Instant,
+        config: &Config,
+        reason: ChallengeReason,
+    ) -> bool {
+        let allowed = self
+            .challenges
+            .lock()
+            .allow(now, config.challenge_ack_limit);
         if allowed {
             self.counters.challenge(reason);
         } else {

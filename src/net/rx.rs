@@ -155,7 +155,7 @@ pub(crate) fn process(sk: &mut Locked<'_>, arrived: Arrived) -> Taken {
 }
 
 /// A packet that waited while a process owned the socket.
-pub(crate) fn backlog(sk: &mut Locked<'_>, mut skb: Skb) {
+pub(crate) fn backlog(sk: &mut Locked<'_>, skb: Skb) {
     let header = skb.linear_up_to(u32::MAX);
     let Ok(segment) = Segment::parse(header, skb.len()) else {
         return;

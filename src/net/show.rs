@@ -7,7 +7,7 @@ use super::{instance, now, request, time_wait, Rtcpfsm, Socket};
 use crate::src::fsm::{Instant, State};
 use crate::src::kapi::addr::{Address, Endpoint};
 use crate::src::kapi::hash::{flag, Head, Link, Table};
-use crate::src::kapi::netns::{Net, PerNamespace};
+use crate::src::kapi::netns::Net;
 use crate::src::observe::counters::Counters;
 use crate::src::observe::proc::{Line, Source};
 use kernel::prelude::*;
@@ -39,7 +39,9 @@ impl Source for Rtcpfsm {
                     let (status, uid) = request::status(half_open);
                     show(&small(half_open.head(), status, uid));
                 }
-                Object::TimeWait(waiting) => show(&small(waiting.head(), time_wait::status(waiting), 0)),
+                Object::TimeWait(waiting) => {
+                    show(&small(waiting.head(), time_wait::status(waiting), 0))
+                }
             }
         }
         Ok(())
@@ -79,10 +81,24 @@ fn endpoints(head: &Head) -> (Endpoint, Endpoint) {
     let key = head.key();
     let as_v6 = head.has(flag::V6);
     // The wildcard of an IPv4 socket is 0.0.0.0.
-    let family = |address: Address| if address.is_any() && !as_v6 { Address::ANY_V4 } else { address };
+    let family = |address: Address| {
+        if address.is_any() && !as_v6 {
+            Address::ANY_V4
+        } else {
+            address
+        }
+    };
     (
-        Endpoint { address: family(key.local), port: key.local_port(), as_v6 },
-        Endpoint { address: family(key.remote), port: key.remote_port(), as_v6 },
+        Endpoint {
+            address: family(key.local),
+            port: key.local_port(),
+            as_v6,
+        },
+        Endpoint {
+            address: family(key.remote),
+            port: key.remote_port(),
+            as_v6,
+        },
     )
 }
 
@@ -95,10 +111,26 @@ fn socket(sk: &Socket) -> Line {
     } else {
         (tcb.send_queue_len(), sk.rcv_queued())
     };
-    Line { local, remote, status, snd_q, rcv_q, uid: sk.uid(), inode: sk.inode() }
+    Line {
+        local,
+        remote,
+        status,
+        snd_q,
+        rcv_q,
+        uid: sk.uid(),
+        inode: sk.inode(),
+    }
 }
 
 fn small(head: &Head, status: crate::src::fsm::Status, uid: u32) -> Line {
     let (local, remote) = endpoints(head);
-    Line { local, remote, status, snd_q: 0, rcv_q: 0, uid, inode: 0 }
+    Line {
+        local,
+        remote,
+        status,
+        snd_q: 0,
+        rcv_q: 0,
+        uid,
+        inode: 0,
+    }
 }

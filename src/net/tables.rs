@@ -44,7 +44,7 @@ impl Tables {
             connections: Table::new(bits, connections_class())?,
             listeners: Table::new(PORT_BITS, listeners_class())?,
             ports: Table::new(PORT_BITS, ports_class())?,
-            seed: random::u32(),
+            seed: random::random_u32(),
         })
     }
 

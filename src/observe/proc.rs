@@ -94,7 +94,12 @@ fn write_line(file: &SeqFile, line: &Line, now: Instant) {
     );
     match status.timer {
         Some((kind, deadline)) => {
-            seq_print!(file, "{:<10} {:>8} ", kind.name(), deadline.since(now).as_us().div_ceil(1000))
+            seq_print!(
+                file,
+                "{:<10} {:>8} ",
+                kind.name(),
+                deadline.since(now).as_us().div_ceil(1000)
+            )
         }
         None => seq_print!(file, "{:<10} {:>8} ", "none", "-"),
     }
@@ -169,10 +174,20 @@ impl<S: Source> Rows for Statistics<S> {
             seq_print!(file, "drop {} {}\n", reason.name(), counters.drops(*reason));
         }
         for reason in ResetReason::ALL {
-            seq_print!(file, "reset {} {}\n", reason.name(), counters.resets(*reason));
+            seq_print!(
+                file,
+                "reset {} {}\n",
+                reason.name(),
+                counters.resets(*reason)
+            );
         }
         for reason in ChallengeReason::ALL {
-            seq_print!(file, "challenge {} {}\n", reason.name(), counters.challenges(*reason));
+            seq_print!(
+                file,
+                "challenge {} {}\n",
+                reason.name(),
+                counters.challenges(*reason)
+            );
         }
         for state in State::ALL.iter().filter(|state| **state != State::Closed) {
             seq_print!(file, "gauge {} {}\n", state.name(), counters.gauge(*state));

@@ -2,8 +2,10 @@
 
 //! The tests of the machine as a whole, and what they share: a connection with round numbers, and a clock that they set.
 
+mod close;
 mod illegal;
 mod open;
+mod retransmit;
 mod table;
 
 use crate::fsm::options::{Options, Timestamps};
@@ -143,7 +145,9 @@ impl Host {
     fn after(&mut self, out: &Outbox) {
         self.sent.clear();
         self.sent.extend(out.reply.map(|reply| reply.segment));
-        self.delivered += out.deliver.map_or(0, |deliver| deliver.len);
+        let delivered = out.deliver.map_or(0, |deliver| deliver.len);
+        self.delivered += delivered;
+        self.space = self.space.saturating_sub(delivered);
         self.arcs.extend(out.arcs.iter().map(|id| id.arc().name));
         assert_eq!(
             out.notes()
@@ -182,6 +186,12 @@ impl Host {
 
     pub(super) fn queue(&mut self, len: u32) -> Outbox {
         self.user(UserCall::Queued { len })
+    }
+
+    /// The program reads so many octets.
+    pub(super) fn read(&mut self, len: u32) -> Outbox {
+        self.space += len;
+        self.user(UserCall::Read)
     }
 
     pub(super) fn arrive(&mut self, segment: Segment) -> Outbox {
