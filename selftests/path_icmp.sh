@@ -1,0 +1,143 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# ICMP errors that quote a segment (RFC 9293 section 3.9.2.2).
+# guest: virtual-time
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=paths.sh
+. "$(dirname "$0")/paths.sh"
+begin 16
+setup_ns host
+
+# opening ERROR TYPE CODE [DRILL OPTIONS..]: while opening.
+opening() {
+	local error=$1 type=$2 code=$3
+	shift 3
+	prove "SHLD-26: ICMP$* type $type code $code in SYN-SENT: CLOSED, $error" "$@" <<-EOF
+	$in_syn_sent
+	< icmp $type $code seq 0
+	state CLOSED
+	poll C in,out,err,hup,rdhup
+	sockerr C $error
+	count arc syn-sent-icmp +1
+	> nothing 3000
+	EOF
+}
+opening ENETUNREACH 3 0
+opening EHOSTUNREACH 3 1
+opening ENOPROTOOPT 3 2
+opening ECONNREFUSED 3 3
+opening ENETUNREACH 1 0 --family 6
+opening EHOSTUNREACH 1 3 --family 6
+opening ECONNREFUSED 1 4 --family 6
+
+prove 'SHLD-26: ICMP in SYN-RECEIVED after a simultaneous open: CLOSED, EHOSTUNREACH' <<EOF
+$in_syn_received_active
+< icmp 3 1 seq 0
+state CLOSED
+sockerr C EHOSTUNREACH
+count arc syn-received-icmp +1
+EOF
+
+prove 'MUST-54: an ICMP error that quotes a number that is not in flight is ignored' <<EOF
+$in_syn_sent
+< icmp 3 1 seq 1
+< icmp 3 1 seq -1
+< icmp 3 3 seq 100000
+> nothing 100
+state SYN-SENT
+< SA
+> A seq 1 ack 1
+sockerr C 0
+EOF
+
+prove 'MUST-54: an ICMP error for another port is ignored' <<EOF
+$in_syn_sent
+peer 1
+< icmp 3 3 seq 0
+peer 0
+state SYN-SENT
+EOF
+
+prove 'MUST-56: unreachable, time exceeded, parameter problem: none aborts an established connection' <<EOF
+$in_established
+send C 10
+> PA seq 1 ack 1 len 10
+< icmp 3 0 seq 1
+< icmp 3 1 seq 1
+< icmp 3 2 seq 1
+< icmp 3 3 seq 1
+< icmp 3 5 seq 1
+< icmp 11 0 seq 1
+< icmp 12 0 seq 1
+state ESTABLISHED
+< A
+send C 5
+> PA seq 11 ack 1 len 5
+< A
+< PA len 7
+> A seq 16 ack 8
+recv C 7
+EOF
+
+prove 'MUST-56: the same over IPv6' --family 6 <<EOF
+$in_established
+send C 10
+> PA seq 1 ack 1 len 10
+< icmp 1 0 seq 1
+< icmp 1 4 seq 1
+< icmp 3 0 seq 1
+< icmp 4 0 seq 1
+state ESTABLISHED
+< A
+< PA len 7
+> A seq 11 ack 8
+recv C 7
+EOF
+
+prove 'SHLD-25: unreachable on an established connection is a soft error: SO_ERROR tells it, the connection lives' <<EOF
+$in_established
+option C recverr 1
+send C 10
+> PA seq 1 ack 1 len 10
+< icmp 3 1 seq 1
+sockerr C EHOSTUNREACH
+state ESTABLISHED
+< A
+send C 5
+> PA seq 11 ack 1 len 5
+EOF
+
+prove 'MUST-55: a source quench is dropped in silence' <<EOF
+$in_syn_sent
+< icmp 4 0 seq 0
+> nothing 100
+state SYN-SENT
+< SA
+> A seq 1 ack 1
+send C 10
+> PA seq 1 ack 1 len 10
+< icmp 4 0 seq 1
+state ESTABLISHED
+sockerr C 0
+EOF
+
+prove 'MUST-54: an ICMP error for a request that a listener made does not harm the listener' <<EOF
+$in_syn_received
+< icmp 3 1 seq 0
+state LISTEN
+peer 1
+< S
+> SA seq 0 ack 1
+< A
+accept L C
+EOF
+
+prove 'MUST-56: time exceeded and parameter problem do not end an opening' <<EOF
+$in_syn_sent
+< icmp 11 0 seq 0
+< icmp 12 0 seq 0
+state SYN-SENT
+< SA
+> A seq 1 ack 1
+EOF
+finish
