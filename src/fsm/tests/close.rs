@@ -117,10 +117,16 @@ fn nothing_can_be_queued_after_a_close() {
     ] {
         let mut host = Host::in_state(state);
         assert_eq!(host.tcb.may_send(), Err(UserError::Closing));
-        assert_eq!(host.try_user(UserCall::Queued { len: 1 }).err(), Some(UserError::Closing));
+        assert_eq!(
+            host.try_user(UserCall::Queued { len: 1 }).err(),
+            Some(UserError::Closing)
+        );
     }
     for state in [State::Closed, State::Listen] {
-        assert_eq!(Host::in_state(state).tcb.may_send(), Err(UserError::NotConnected));
+        assert_eq!(
+            Host::in_state(state).tcb.may_send(),
+            Err(UserError::NotConnected)
+        );
     }
 }
 
@@ -145,8 +151,16 @@ fn a_second_close_sends_no_second_fin() {
 
 #[test]
 fn calls_without_a_connection_are_refused() {
-    for call in [UserCall::ShutdownWrite, GONE, UserCall::Abort, UserCall::Queued { len: 1 }] {
-        assert_eq!(Host::closed().try_user(call).err(), Some(UserError::NotConnected));
+    for call in [
+        UserCall::ShutdownWrite,
+        GONE,
+        UserCall::Abort,
+        UserCall::Queued { len: 1 },
+    ] {
+        assert_eq!(
+            Host::closed().try_user(call).err(),
+            Some(UserError::NotConnected)
+        );
     }
 }
 
@@ -181,7 +195,10 @@ fn an_abort_sends_an_rst_where_the_peer_has_a_connection() {
 fn a_connection_that_was_never_handed_out_is_aborted_for_that_reason() {
     let mut host = Host::established();
     let out = host.user(UserCall::ListenerClosed);
-    assert_eq!(why(&out), Some(ReplyWhy::Reset(ResetReason::ListenerClosed)));
+    assert_eq!(
+        why(&out),
+        Some(ReplyWhy::Reset(ResetReason::ListenerClosed))
+    );
 }
 
 /// After a window shrank, SND.NXT is no number that the peer would take.
@@ -206,7 +223,10 @@ fn shld_3_a_close_with_unread_data_resets() {
     ] {
         let mut host = Host::in_state(state);
         let out = host.user(GONE_UNREAD);
-        assert_eq!(why(&out), Some(ReplyWhy::Reset(ResetReason::UnreadDataAtClose)));
+        assert_eq!(
+            why(&out),
+            Some(ReplyWhy::Reset(ResetReason::UnreadDataAtClose))
+        );
         assert!(host.only().flags.contains(RST));
         assert_eq!((host.state(), out.fate), (State::Closed, Fate::Closed));
     }
@@ -219,7 +239,10 @@ fn shld_3_data_after_the_user_has_gone_resets() {
         let una = host.tcb.snd_una.raw();
         let out = host.arrive(data(seg(ACK, IRS + 1, una), 1));
         assert_eq!(out.drop, Some(DropReason::NoReader));
-        assert_eq!(why(&out), Some(ReplyWhy::Reset(ResetReason::DataAfterClose)));
+        assert_eq!(
+            why(&out),
+            Some(ReplyWhy::Reset(ResetReason::DataAfterClose))
+        );
         // The number that the peer expects for sure.
         assert_eq!(brief(&host.only()), (RST, una, 0, 0));
         assert_eq!((host.state(), out.fate), (State::Closed, Fate::Closed));

@@ -84,7 +84,10 @@ fn must_20_shld_10_r1_advises_ip_and_r2_closes() {
         assert_eq!(host.tcb.status().retransmits, retry);
     }
     let out = host.fire();
-    assert_eq!((out.error, host.state()), (Some(ConnError::TimedOut), State::Closed));
+    assert_eq!(
+        (out.error, host.state()),
+        (Some(ConnError::TimedOut), State::Closed)
+    );
     assert!(host.sent.is_empty());
 }
 
@@ -175,7 +178,11 @@ fn must_18_timestamps_tell_the_transmissions_apart() {
     host.queue(10);
     host.fire();
     let srtt = host.tcb.rtt.srtt_us();
-    host.arrive(ts(seg(ACK, IRS + 1, ISS + 21), 72, resent.wrapping_add(1 << 30)));
+    host.arrive(ts(
+        seg(ACK, IRS + 1, ISS + 21),
+        72,
+        resent.wrapping_add(1 << 30),
+    ));
     assert_eq!(host.tcb.rtt.srtt_us(), srtt);
 }
 
@@ -219,7 +226,7 @@ fn a_lost_syn_makes_a_careful_start() {
 }
 
 #[test]
-fn after_a_timeout_all_is_sent_again_as_the_acks_come() {
+fn must_19_after_a_timeout_slow_start_sends_all_again_as_the_acks_come() {
     let mut host = Host::established();
     host.queue(5_000);
     assert_eq!(host.sent.len(), 5);
@@ -279,7 +286,8 @@ fn a_timer_that_fires_early_does_nothing() {
     // So does one that fires where none runs.
     let mut idle = Host::established();
     let before = idle.tcb;
-    idle.tcb.on_timer(Instant::from_us(u64::MAX), &idle.cfg, &mut out);
+    idle.tcb
+        .on_timer(Instant::from_us(u64::MAX), &idle.cfg, &mut out);
     assert_eq!(idle.tcb, before);
 }
 
