@@ -312,8 +312,12 @@ static void enter_netns(const char *name)
 	char path[256];
 	int fd;
 
-	snprintf(path, sizeof(path), "/var/run/netns/%s", name);
+	snprintf(path, sizeof(path), "/run/netns/%s", name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		snprintf(path, sizeof(path), "/var/run/netns/%s", name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
 	if (fd < 0 || setns(fd, CLONE_NEWNET))
 		fail("%s: %s", path, strerror(errno));
 }
