@@ -6,7 +6,11 @@ mod close;
 mod illegal;
 mod open;
 mod retransmit;
+mod stream;
 mod table;
+mod time_wait;
+mod timestamps;
+mod windows;
 
 use crate::fsm::options::{Options, Timestamps};
 use crate::fsm::segment::{Flags, Segment, SegmentOut};
