@@ -54,7 +54,14 @@ struct RustTcpfsm {
 }
 
 /// Numbers whose handlers the kernel has built in, or may load at any time: taking them would break the host.
-const TAKEN: &[(i32, &str)] = &[(1, "ICMP"), (2, "IGMP"), (6, "TCP"), (17, "UDP"), (58, "ICMPv6"), (255, "raw sockets")];
+const TAKEN: &[(i32, &str)] = &[
+    (1, "ICMP"),
+    (2, "IGMP"),
+    (6, "TCP"),
+    (17, "UDP"),
+    (58, "ICMPv6"),
+    (255, "raw sockets"),
+];
 
 impl kernel::Module for RustTcpfsm {
     fn init(_module: &'static ThisModule) -> Result<Self> {
@@ -62,29 +69,55 @@ impl kernel::Module for RustTcpfsm {
         let bits = bucket_bits(module_parameters::ehash_entries.value())?;
         let _requests = Cache::new(c"rtcpfsm_request")?;
         let _time_waits = Cache::new(c"rtcpfsm_time_wait")?;
-        let instance = Instance { protocol, tables: Tables::new(bits)?, secret: SipKey::random() };
+        let instance = Instance {
+            protocol,
+            tables: Tables::new(bits)?,
+            secret: SipKey::random(),
+        };
         let _instance = Published::new(instance, instance_cell())?;
         let _namespaces = netns::Registration::new()?;
         let _packets = ip::Registration::new(protocol).inspect_err(|error| {
             if *error == EBUSY {
-                pr_err!("IP protocol {} is in use; choose another with protocol=\n", protocol);
+                pr_err!(
+                    "IP protocol {} is in use; choose another with protocol=\n",
+                    protocol
+                );
             }
         })?;
-        let _sockets = proto::Registration::new(protocol, memory::default_limits(), [4096, 16384, 4 << 20])?;
-        pr_info!("IP protocol {}, {} buckets for connections\n", protocol, 1u32 << bits);
-        Ok(RustTcpfsm { _sockets, _packets, _namespaces, _instance, _time_waits, _requests })
+        let _sockets =
+            proto::Registration::new(protocol, memory::default_limits(), [4096, 16384, 4 << 20])?;
+        pr_info!(
+            "IP protocol {}, {} buckets for connections\n",
+            protocol,
+            1u32 << bits
+        );
+        Ok(RustTcpfsm {
+            _sockets,
+            _packets,
+            _namespaces,
+            _instance,
+            _time_waits,
+            _requests,
+        })
     }
 }
 
 fn protocol_number(number: i32) -> Result<u8> {
     if let Some((_, name)) = TAKEN.iter().find(|(taken, _)| *taken == number) {
-        pr_err!("protocol={} is the number of {}; choose a free one, such as 253\n", number, *name);
+        pr_err!(
+            "protocol={} is the number of {}; choose a free one, such as 253\n",
+            number,
+            *name
+        );
         return Err(EINVAL);
     }
     match u8::try_from(number) {
         Ok(number) if number > 0 => Ok(number),
         _ => {
-            pr_err!("protocol={} is no IP protocol number; give one from 1 to 254\n", number);
+            pr_err!(
+                "protocol={} is no IP protocol number; give one from 1 to 254\n",
+                number
+            );
             Err(EINVAL)
         }
     }
@@ -98,9 +131,15 @@ fn bucket_bits(entries: i32) -> Result<u32> {
             let wanted = (memory::total_bytes() >> 17).clamp(256, 1 << 19);
             Ok(wanted.next_power_of_two().trailing_zeros())
         }
-        Ok(entries) if entries.is_power_of_two() && entries <= 1 << MAX_BITS => Ok(entries.trailing_zeros()),
+        Ok(entries) if entries.is_power_of_two() && entries <= 1 << MAX_BITS => {
+            Ok(entries.trailing_zeros())
+        }
         _ => {
-            pr_err!("ehash_entries={} is no power of two from 1 to {}\n", entries, 1 << MAX_BITS);
+            pr_err!(
+                "ehash_entries={} is no power of two from 1 to {}\n",
+                entries,
+                1 << MAX_BITS
+            );
             Err(EINVAL)
         }
     }

@@ -21,9 +21,11 @@ impl Address {
     /// `0.0.0.0`, in its v4-mapped form.
     pub(crate) const ANY_V4: Address = Address([0, MAPPED_PREFIX]);
     /// `::1`.
-    pub(crate) const LOOPBACK_V6: Address = Address([0, u64::from_ne_bytes([0, 0, 0, 0, 0, 0, 0, 1])]);
+    pub(crate) const LOOPBACK_V6: Address =
+        Address([0, u64::from_ne_bytes([0, 0, 0, 0, 0, 0, 0, 1])]);
     /// `127.0.0.1`, in its v4-mapped form.
-    pub(crate) const LOOPBACK_V4: Address = Address([0, u64::from_ne_bytes([0, 0, 0xff, 0xff, 127, 0, 0, 1])]);
+    pub(crate) const LOOPBACK_V4: Address =
+        Address([0, u64::from_ne_bytes([0, 0, 0xff, 0xff, 127, 0, 0, 1])]);
 
     /// The address of these 16 octets.
     pub(crate) fn from_octets(octets: [u8; 16]) -> Self {

@@ -269,7 +269,14 @@ pub(crate) fn port_hash(key: &Key) -> u32 {
 #[inline]
 pub(crate) fn connection_hash(key: &Key, seed: u32) -> u32 {
     // SAFETY: Both addresses are two words.
-    unsafe { bindings::rtcpfsm_hash(key.local.0.as_ptr(), key.remote.0.as_ptr(), key.ports, seed ^ (key.net >> 6) as u32) }
+    unsafe {
+        bindings::rtcpfsm_hash(
+            key.local.0.as_ptr(),
+            key.remote.0.as_ptr(),
+            key.ports,
+            seed ^ (key.net >> 6) as u32,
+        )
+    }
 }
 
 /// Something in a table, with a reference of ours.
@@ -338,7 +345,11 @@ impl<P: Protocol, L: Link> Table<P, L> {
             };
             buckets.push(bucket, GFP_KERNEL)?;
         }
-        Ok(Table { buckets, mask: (count - 1) as u32, _types: PhantomData })
+        Ok(Table {
+            buckets,
+            mask: (count - 1) as u32,
+            _types: PhantomData,
+        })
     }
 
     /// How many buckets there are.
@@ -392,7 +403,9 @@ impl<P: Protocol, L: Link> Table<P, L> {
                 // SAFETY: Objects in a chain lie in type-stable memory, not given back before this RCU reader ends.
                 let head = unsafe { head_of::<L>(at) };
                 if fits(head) {
-                    let Some(found) = get::<P>(head) else { continue 'again };
+                    let Some(found) = get::<P>(head) else {
+                        continue 'again;
+                    };
                     if fits(head) {
                         return Some(found);
                     }
@@ -409,7 +422,11 @@ impl<P: Protocol, L: Link> Table<P, L> {
 
     /// The object of this hash with the highest `score` (0: does not fit), found without a lock.
     #[inline]
-    pub(crate) fn find_best(&self, hash: u32, mut score: impl FnMut(&Head) -> u32) -> Option<Found<P>> {
+    pub(crate) fn find_best(
+        &self,
+        hash: u32,
+        mut score: impl FnMut(&Head) -> u32,
+    ) -> Option<Found<P>> {
         let _rcu = rcu::read_lock();
         let bucket = self.bucket(hash);
         let end = end_mark::<L>(hash & self.mask);
@@ -429,7 +446,9 @@ impl<P: Protocol, L: Link> Table<P, L> {
                 continue;
             }
             let (head, value) = best?;
-            let Some(found) = get::<P>(head) else { continue 'again };
+            let Some(found) = get::<P>(head) else {
+                continue 'again;
+            };
             if score(head) == value {
                 return Some(found);
             }
@@ -453,8 +472,12 @@ fn get<P: Protocol>(head: &Head) -> Option<Found<P>> {
     unsafe {
         match head.kind() {
             Kind::Socket => Sock::<P>::of_head(head).try_get().map(Found::Socket),
-            Kind::Request => Small::<P::Request>::of_head(head).try_get().map(Found::Request),
-            Kind::TimeWait => Small::<P::TimeWait>::of_head(head).try_get().map(Found::TimeWait),
+            Kind::Request => Small::<P::Request>::of_head(head)
+                .try_get()
+                .map(Found::Request),
+            Kind::TimeWait => Small::<P::TimeWait>::of_head(head)
+                .try_get()
+                .map(Found::TimeWait),
         }
     }
 }

@@ -69,7 +69,12 @@ impl IcmpError<'_> {
         let mut octets = [0u8; N];
         // SAFETY: The packet is valid, the buffer has N octets.
         let failed = unsafe {
-            bindings::skb_copy_bits(self.skb.as_ptr(), offset as c_int, octets.as_mut_ptr().cast(), N as c_int)
+            bindings::skb_copy_bits(
+                self.skb.as_ptr(),
+                offset as c_int,
+                octets.as_mut_ptr().cast(),
+                N as c_int,
+            )
         };
         (failed == 0).then_some(octets)
     }
@@ -77,7 +82,10 @@ impl IcmpError<'_> {
     /// What it quotes; `None`: too little.
     pub(crate) fn quote(&self) -> Option<Quote> {
         let (source, destination) = if self.v6 {
-            (Address::from_octets(self.octets(8)?), Address::from_octets(self.octets(24)?))
+            (
+                Address::from_octets(self.octets(8)?),
+                Address::from_octets(self.octets(24)?),
+            )
         } else {
             (
                 Address::v4(u32::from_ne_bytes(self.octets(12)?)),
@@ -134,7 +142,13 @@ impl<H: Handler> Registration<H> {
         v6.0.handler = Some(receive6::<H>);
         v6.0.err_handler = Some(error6::<H>);
         v6.0.flags = bindings::RTCPFSM_INET6_PROTO_FLAGS;
-        let mut this = Registration { v4, v6, protocol, registered: (false, false), _handler: PhantomData };
+        let mut this = Registration {
+            v4,
+            v6,
+            protocol,
+            registered: (false, false),
+            _handler: PhantomData,
+        };
         // SAFETY: Both structs stay where they are until `drop` has deleted them.
         unsafe {
             if bindings::inet_add_protocol(&this.v4.0, protocol) != 0 {
@@ -181,7 +195,9 @@ extern "C" fn receive6<H: Handler>(skb: *mut bindings::sk_buff) -> c_int {
 }
 
 extern "C" fn error4<H: Handler>(skb: *mut bindings::sk_buff, info: u32) -> c_int {
-    let Some(skb) = NonNull::new(skb) else { return 0 };
+    let Some(skb) = NonNull::new(skb) else {
+        return 0;
+    };
     let (mut kind, mut code, mut offset) = (0u8, 0u8, 0u32);
     // SAFETY: The packet is valid, its data at the quoted IP header, its ICMP header known.
     unsafe { bindings::rtcpfsm_icmp_quote(skb.as_ptr(), &mut kind, &mut code, &mut offset) };
@@ -192,7 +208,14 @@ extern "C" fn error4<H: Handler>(skb: *mut bindings::sk_buff, info: u32) -> c_in
         (bindings::ICMP_PARAMETERPROB, _) => IcmpKind::ParameterProblem,
         _ => IcmpKind::Other,
     };
-    H::error(&IcmpError { skb, v6: false, kind, offset, info, _borrow: PhantomData });
+    H::error(&IcmpError {
+        skb,
+        v6: false,
+        kind,
+        offset,
+        info,
+        _borrow: PhantomData,
+    });
     0
 }
 
@@ -204,11 +227,15 @@ extern "C" fn error6<H: Handler>(
     offset: c_int,
     info: u32,
 ) -> c_int {
-    let Some(skb) = NonNull::new(skb) else { return 0 };
+    let Some(skb) = NonNull::new(skb) else {
+        return 0;
+    };
     let kind = match (u32::from(kind), u32::from(code)) {
         // RFC 4443 3.1, by the ICMPv4 code of the same meaning (RFC 1122 3.2.2.1).
         (bindings::ICMPV6_DEST_UNREACH, bindings::ICMPV6_NOROUTE) => IcmpKind::Unreachable(0),
-        (bindings::ICMPV6_DEST_UNREACH, bindings::ICMPV6_ADM_PROHIBITED) => IcmpKind::Unreachable(13),
+        (bindings::ICMPV6_DEST_UNREACH, bindings::ICMPV6_ADM_PROHIBITED) => {
+            IcmpKind::Unreachable(13)
+        }
         (bindings::ICMPV6_DEST_UNREACH, bindings::ICMPV6_PORT_UNREACH) => IcmpKind::Unreachable(3),
         (bindings::ICMPV6_DEST_UNREACH, _) => IcmpKind::Unreachable(1),
         // RFC 4443 3.4: a next header that the peer does not know.
@@ -219,6 +246,13 @@ extern "C" fn error6<H: Handler>(
         _ => IcmpKind::Other,
     };
     let offset = offset.max(0) as u32;
-    H::error(&IcmpError { skb, v6: true, kind, offset, info: u32::from_be(info), _borrow: PhantomData });
+    H::error(&IcmpError {
+        skb,
+        v6: true,
+        kind,
+        offset,
+        info: u32::from_be(info),
+        _borrow: PhantomData,
+    });
     0
 }

@@ -6,9 +6,9 @@ use super::addr::{Address, Endpoint};
 use super::skb::Skb;
 use super::sock::{Guard, Protocol, Sock, Storage, Storage6};
 use crate::src::ffi::bindings;
-use kernel::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use core::marker::PhantomData;
 use core::ptr::{addr_of_mut, null_mut, NonNull};
+use kernel::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 
@@ -88,7 +88,12 @@ pub(crate) trait Operations: Protocol {
     /// send() and its like.
     fn sendmsg(sk: &mut Guard<'_, Self>, message: &mut Message<'_>, len: usize) -> Result<usize>;
     /// recv() and its like.
-    fn recvmsg(sk: &mut Guard<'_, Self>, message: &mut Message<'_>, len: usize, flags: u32) -> Result<usize>;
+    fn recvmsg(
+        sk: &mut Guard<'_, Self>,
+        message: &mut Message<'_>,
+        len: usize,
+        flags: u32,
+    ) -> Result<usize>;
     /// SIOCINQ: octets that can be read. Socket not locked.
     fn unread(sk: &Sock<Self>) -> Result<i32>;
     /// SIOCOUTQ and SIOCOUTQNSD: octets that are not acknowledged, or not even sent. Socket not locked.
@@ -147,7 +152,10 @@ impl<P: Operations> Registration<P> {
         // SAFETY: Plain C tables of integers and optional pointers: zero is a value of each.
         let tables: Tables<P> = unsafe { core::mem::zeroed() };
         let tables = KBox::pin(tables, GFP_KERNEL)?;
-        let mut this = Registration { tables, registered: 0 };
+        let mut this = Registration {
+            tables,
+            registered: 0,
+        };
         this.fill(protocol, memory_pages, buffer)?;
         // SAFETY: The tables are complete and stay until `drop` has unregistered them.
         unsafe {
@@ -157,7 +165,9 @@ impl<P: Operations> Registration<P> {
             this.registered |= PROTO6;
             bindings::inet_register_protosw(this.tables.switch.0.get());
             this.registered |= SWITCH;
-            kernel::error::to_result(bindings::inet6_register_protosw(this.tables.switch6.0.get()))?;
+            kernel::error::to_result(bindings::inet6_register_protosw(
+                this.tables.switch6.0.get(),
+            ))?;
             this.registered |= SWITCH6;
         }
         Ok(this)
@@ -172,11 +182,15 @@ impl<P: Operations> Registration<P> {
             return Err(ENOMEM);
         }
         // SAFETY: The counter is ours and not yet in use.
-        kernel::error::to_result(unsafe { bindings::rtcpfsm_percpu_counter_init(t.sockets_allocated.0.get()) })?;
+        kernel::error::to_result(unsafe {
+            bindings::rtcpfsm_percpu_counter_init(t.sockets_allocated.0.get())
+        })?;
         self.registered |= COUNTER;
         *t.sysctl_mem.0.get_mut() = memory_pages;
         *t.sysctl_buffer.0.get_mut() = buffer;
-        let owner = kernel::module::this_module::<crate::LocalModule>().as_ptr().cast::<bindings::module>();
+        let owner = kernel::module::this_module::<crate::LocalModule>()
+            .as_ptr()
+            .cast::<bindings::module>();
         let mut proto: bindings::proto = Default::default();
         for (to, from) in proto.name.iter_mut().zip(P::NAME) {
             *to = *from as c_char;
@@ -274,7 +288,8 @@ impl<P: Operations> Registration<P> {
         device: u32,
     ) -> Option<ARef<Sock<P>>> {
         // SAFETY: The listener is alive; the copy of its private part is overwritten below before anybody sees it.
-        let child = unsafe { bindings::sk_clone(listener.raw(), bindings::RTCPFSM_GFP_ATOMIC, false) };
+        let child =
+            unsafe { bindings::sk_clone(listener.raw(), bindings::RTCPFSM_GFP_ATOMIC, false) };
         let child = NonNull::new(child)?;
         let sk = child.as_ptr();
         // SAFETY: The child is ours alone, its kernel part initialised; it starts with two references, one too many.
@@ -340,7 +355,11 @@ extern "C" fn init<P: Operations>(sk: *mut bindings::sock) -> c_int {
     // SAFETY: A new socket, known to nobody yet: as good as locked. The destructor that is replaced is called by ours.
     unsafe {
         Sock::<P>::init_raw(sk);
-        (*sk).sk_destruct = Some(if Sock::<P>::from_raw(sk).is_v6() { destruct6::<P> } else { destruct::<P> });
+        (*sk).sk_destruct = Some(if Sock::<P>::from_raw(sk).is_v6() {
+            destruct6::<P>
+        } else {
+            destruct::<P>
+        });
         done(P::opened(&mut locked::<P>(sk)))
     }
 }
@@ -363,10 +382,17 @@ extern "C" fn destruct6<P: Operations>(sk: *mut bindings::sock) {
 
 extern "C" fn close<P: Operations>(sk: *mut bindings::sock, timeout: c_long) {
     // SAFETY: The file gives its reference up by this call; the pointer is not null.
-    P::close(unsafe { ARef::from_raw(NonNull::new_unchecked(sk.cast())) }, timeout as i64);
+    P::close(
+        unsafe { ARef::from_raw(NonNull::new_unchecked(sk.cast())) },
+        timeout as i64,
+    );
 }
 
-extern "C" fn pre_connect(_sk: *mut bindings::sock, _address: *mut bindings::sockaddr_unsized, _len: c_int) -> c_int {
+extern "C" fn pre_connect(
+    _sk: *mut bindings::sock,
+    _address: *mut bindings::sockaddr_unsized,
+    _len: c_int,
+) -> c_int {
     0
 }
 
@@ -452,7 +478,10 @@ extern "C" fn disconnect<P: Operations>(sk: *mut bindings::sock, _flags: c_int) 
     done(P::disconnect(unsafe { &mut locked::<P>(sk) }))
 }
 
-extern "C" fn accept<P: Operations>(sk: *mut bindings::sock, arg: *mut bindings::proto_accept_arg) -> *mut bindings::sock {
+extern "C" fn accept<P: Operations>(
+    sk: *mut bindings::sock,
+    arg: *mut bindings::proto_accept_arg,
+) -> *mut bindings::sock {
     // SAFETY: The file keeps the socket alive; `arg` is the caller's.
     let (listener, arg) = unsafe { (Sock::<P>::from_raw(sk), &mut *arg) };
     match P::accept(listener, arg.flags & bindings::O_NONBLOCK as c_int != 0) {
@@ -467,7 +496,11 @@ extern "C" fn accept<P: Operations>(sk: *mut bindings::sock, arg: *mut bindings:
     }
 }
 
-extern "C" fn ioctl<P: Operations>(sk: *mut bindings::sock, command: c_int, karg: *mut c_int) -> c_int {
+extern "C" fn ioctl<P: Operations>(
+    sk: *mut bindings::sock,
+    command: c_int,
+    karg: *mut c_int,
+) -> c_int {
     // SAFETY: The file keeps the socket alive.
     let sk: &Sock<P> = unsafe { Sock::from_raw(sk) };
     let result = match command as u32 {
@@ -488,7 +521,10 @@ extern "C" fn ioctl<P: Operations>(sk: *mut bindings::sock, command: c_int, karg
 
 extern "C" fn shutdown<P: Operations>(sk: *mut bindings::sock, how: c_int) {
     // SAFETY: Locked by `inet_shutdown`.
-    P::shutdown(unsafe { &mut locked::<P>(sk) }, how & bindings::SEND_SHUTDOWN as c_int != 0);
+    P::shutdown(
+        unsafe { &mut locked::<P>(sk) },
+        how & bindings::SEND_SHUTDOWN as c_int != 0,
+    );
 }
 
 extern "C" fn setsockopt(
@@ -532,7 +568,11 @@ extern "C" fn getsockopt(
     }
 }
 
-extern "C" fn sendmsg<P: Operations>(sk: *mut bindings::sock, message: *mut bindings::msghdr, len: usize) -> c_int {
+extern "C" fn sendmsg<P: Operations>(
+    sk: *mut bindings::sock,
+    message: *mut bindings::msghdr,
+    len: usize,
+) -> c_int {
     // SAFETY: The file keeps the socket alive; the message is the caller's.
     let (sk, mut message) = unsafe { (Sock::<P>::from_raw(sk), Message::from_raw(message)) };
     errno(P::sendmsg(&mut sk.lock(), &mut message, len))
@@ -553,7 +593,10 @@ extern "C" fn recvmsg<P: Operations>(
     errno(P::recvmsg(&mut sk.lock(), &mut message, len, flags as u32))
 }
 
-extern "C" fn backlog_rcv<P: Operations>(sk: *mut bindings::sock, skb: *mut bindings::sk_buff) -> c_int {
+extern "C" fn backlog_rcv<P: Operations>(
+    sk: *mut bindings::sock,
+    skb: *mut bindings::sk_buff,
+) -> c_int {
     // SAFETY: The process that owns the socket calls it with a packet of its own.
     unsafe {
         if let Some(skb) = Skb::from_raw(skb) {
@@ -612,10 +655,18 @@ extern "C" fn poll<P: Operations>(
 
 extern "C" fn enter_memory_pressure(sk: *mut bindings::sock) {
     // SAFETY: The flag is the protocol's own word.
-    unsafe { (*(*sk).__sk_common.skc_prot).memory_pressure.write_volatile(1) };
+    unsafe {
+        (*(*sk).__sk_common.skc_prot)
+            .memory_pressure
+            .write_volatile(1)
+    };
 }
 
 extern "C" fn leave_memory_pressure(sk: *mut bindings::sock) {
     // SAFETY: The flag is the protocol's own word.
-    unsafe { (*(*sk).__sk_common.skc_prot).memory_pressure.write_volatile(0) };
+    unsafe {
+        (*(*sk).__sk_common.skc_prot)
+            .memory_pressure
+            .write_volatile(0)
+    };
 }

@@ -24,7 +24,8 @@ impl Drop for Route {
 }
 
 fn checked<T>(pointer: *mut T) -> Result<NonNull<T>> {
-    kernel::error::from_err_ptr(pointer).and_then(|pointer| NonNull::new(pointer).ok_or(EHOSTUNREACH))
+    kernel::error::from_err_ptr(pointer)
+        .and_then(|pointer| NonNull::new(pointer).ok_or(EHOSTUNREACH))
 }
 
 impl Route {
@@ -61,9 +62,15 @@ impl Route {
         } else {
             let (s, d) = (source.to_in6(), destination.to_in6());
             // SAFETY: The namespace and the socket are alive.
-            unsafe { bindings::rtcpfsm_route_v6(net.as_ptr(), sk, &s, &d, interface, mark, protocol) }
+            unsafe {
+                bindings::rtcpfsm_route_v6(net.as_ptr(), sk, &s, &d, interface, mark, protocol)
+            }
         };
-        Ok(Route { dst: checked(dst)?, source, destination })
+        Ok(Route {
+            dst: checked(dst)?,
+            source,
+            destination,
+        })
     }
 
     /// The largest datagram that the way takes, in octets.
@@ -97,7 +104,15 @@ impl Route {
                 );
             } else {
                 let (s, d) = (this.source.to_in6(), this.destination.to_in6());
-                bindings::rtcpfsm_send_v6(net.as_ptr(), skb, this.dst.as_ptr(), &s, &d, traffic_class, protocol);
+                bindings::rtcpfsm_send_v6(
+                    net.as_ptr(),
+                    skb,
+                    this.dst.as_ptr(),
+                    &s,
+                    &d,
+                    traffic_class,
+                    protocol,
+                );
             }
         }
     }
@@ -129,7 +144,11 @@ impl<P: Protocol> Guard<'_, P> {
     ///
     /// `ENETUNREACH`: no route, or a broadcast or multicast address (MUST-46). `EINVAL`: a link-local address without an
     /// interface.
-    pub(crate) fn route_connect(&mut self, peer: Endpoint, scope_id: u32) -> Result<(ConnectRoute, Address, Address)> {
+    pub(crate) fn route_connect(
+        &mut self,
+        peer: Endpoint,
+        scope_id: u32,
+    ) -> Result<(ConnectRoute, Address, Address)> {
         let sk = self.sk().raw();
         if peer.address.is_v4() {
             if self.sk().is_v6_only() {
@@ -176,7 +195,11 @@ impl<P: Protocol> Guard<'_, P> {
         unsafe {
             match *route {
                 ConnectRoute::V4(rt) => {
-                    let rt = checked(bindings::rtcpfsm_ip_route_newports(sk, rt.as_ptr(), old_port.to_be()))?;
+                    let rt = checked(bindings::rtcpfsm_ip_route_newports(
+                        sk,
+                        rt.as_ptr(),
+                        old_port.to_be(),
+                    ))?;
                     bindings::sk_setup_caps(sk, rt.as_ptr().cast());
                 }
                 ConnectRoute::V6(dst) => bindings::rtcpfsm_ip6_dst_store(sk, dst.as_ptr()),

@@ -34,7 +34,8 @@ impl Skb {
     pub(crate) fn for_segment(room: usize) -> Option<Self> {
         let room = room as u32;
         // SAFETY: No preconditions; a segment is at most 64 KiB.
-        let skb = unsafe { bindings::rtcpfsm_alloc_skb(HEADROOM + room, bindings::RTCPFSM_GFP_ATOMIC) };
+        let skb =
+            unsafe { bindings::rtcpfsm_alloc_skb(HEADROOM + room, bindings::RTCPFSM_GFP_ATOMIC) };
         let skb = Skb(NonNull::new(skb)?);
         // SAFETY: The packet is empty and its buffer has that room.
         unsafe { bindings::rtcpfsm_skb_reserve(skb.raw(), HEADROOM as i32) };
@@ -195,7 +196,13 @@ impl Skb {
     }
 
     /// Writes the transport checksum. `offload`: leave it to the device, where that is known to be safe.
-    pub(crate) fn set_checksum(&mut self, source: Address, destination: Address, protocol: u8, offload: bool) {
+    pub(crate) fn set_checksum(
+        &mut self,
+        source: Address,
+        destination: Address,
+        protocol: u8,
+        offload: bool,
+    ) {
         // SAFETY: `append_header` set the transport header at `data`.
         unsafe {
             if destination.is_v4() {
@@ -208,7 +215,13 @@ impl Skb {
                 );
             } else {
                 let (source, destination) = (source.to_in6(), destination.to_in6());
-                bindings::rtcpfsm_skb_checksum_set_v6(self.raw(), &source, &destination, protocol, offload);
+                bindings::rtcpfsm_skb_checksum_set_v6(
+                    self.raw(),
+                    &source,
+                    &destination,
+                    protocol,
+                    offload,
+                );
             }
         }
     }

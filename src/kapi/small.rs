@@ -46,7 +46,10 @@ impl<T: SmallObject> Cache<T> {
     pub(crate) fn new(name: &'static CStr) -> Result<Self> {
         // SAFETY: The name lives for ever.
         let cache = unsafe {
-            bindings::rtcpfsm_kmem_cache_create(name.as_char_ptr().cast(), core::mem::size_of::<Small<T>>() as u32)
+            bindings::rtcpfsm_kmem_cache_create(
+                name.as_char_ptr().cast(),
+                core::mem::size_of::<Small<T>>() as u32,
+            )
         };
         if cache.is_null() {
             return Err(ENOMEM);
@@ -109,8 +112,12 @@ impl<T: SmallObject> Small<T> {
     /// `ENOMEM`.
     pub(crate) fn new(data: T) -> Result<ARef<Self>> {
         // SAFETY: The cache exists as long as the module does its work.
-        let memory =
-            unsafe { bindings::kmem_cache_alloc_noprof(T::cache().0.load(Relaxed), bindings::RTCPFSM_GFP_ATOMIC) };
+        let memory = unsafe {
+            bindings::kmem_cache_alloc_noprof(
+                T::cache().0.load(Relaxed),
+                bindings::RTCPFSM_GFP_ATOMIC,
+            )
+        };
         let object = NonNull::new(memory.cast::<MaybeUninit<Self>>()).ok_or(ENOMEM)?;
         let object: NonNull<Self> = object.cast();
         // SAFETY: The memory is ours; stale readers may read the head's words and the count, which is set last.
@@ -179,7 +186,9 @@ impl<T: SmallObject> Small<T> {
     /// Makes the timer fire at `deadline_us` (microseconds since boot).
     pub(crate) fn arm(&self, deadline_us: u64) {
         // SAFETY: The timer is set up and `&self` keeps it alive.
-        if unsafe { bindings::mod_timer(self.timer.get(), time::deadline_to_jiffies(deadline_us)) } == 0 {
+        if unsafe { bindings::mod_timer(self.timer.get(), time::deadline_to_jiffies(deadline_us)) }
+            == 0
+        {
             // It was not pending: it holds a reference from now on.
             self.inc_ref();
         }
@@ -198,6 +207,7 @@ impl<T: SmallObject> Small<T> {
 extern "C" fn fired<T: SmallObject>(timer: *mut bindings::timer_list) {
     let offset = core::mem::offset_of!(Small<T>, timer);
     // SAFETY: The timer lies in a `Small<T>`, and holds a reference, which is now ours.
-    let this: ARef<Small<T>> = unsafe { ARef::from_raw(NonNull::new_unchecked(timer.byte_sub(offset).cast())) };
+    let this: ARef<Small<T>> =
+        unsafe { ARef::from_raw(NonNull::new_unchecked(timer.byte_sub(offset).cast())) };
     T::on_timer(this);
 }

@@ -275,13 +275,21 @@ impl<P: Protocol> Sock<P> {
     /// SO_RCVBUF: the limit of what the receive queue may hold, in octets of memory.
     pub(crate) fn rcvbuf(&self) -> u32 {
         // SAFETY: A racy read of a word, as the kernel does it.
-        unsafe { core::ptr::addr_of!((*self.raw()).sk_rcvbuf).read_volatile().max(0) as u32 }
+        unsafe {
+            core::ptr::addr_of!((*self.raw()).sk_rcvbuf)
+                .read_volatile()
+                .max(0) as u32
+        }
     }
 
     /// SO_SNDBUF: the limit of what the send queue may hold, in octets of memory.
     pub(crate) fn sndbuf(&self) -> u32 {
         // SAFETY: A racy read of a word, as the kernel does it.
-        unsafe { core::ptr::addr_of!((*self.raw()).sk_sndbuf).read_volatile().max(0) as u32 }
+        unsafe {
+            core::ptr::addr_of!((*self.raw()).sk_sndbuf)
+                .read_volatile()
+                .max(0) as u32
+        }
     }
 
     /// Memory that the receive queue holds now.
@@ -293,7 +301,11 @@ impl<P: Protocol> Sock<P> {
     /// Memory that the send queue holds now.
     pub(crate) fn wmem_queued(&self) -> u32 {
         // SAFETY: A racy read of a word, as the kernel does it.
-        unsafe { core::ptr::addr_of!((*self.raw()).sk_wmem_queued).read_volatile().max(0) as u32 }
+        unsafe {
+            core::ptr::addr_of!((*self.raw()).sk_wmem_queued)
+                .read_volatile()
+                .max(0) as u32
+        }
     }
 
     /// The user that it belongs to, as the reader's user namespace numbers it.
@@ -327,7 +339,9 @@ impl<P: Protocol> Sock<P> {
     /// SO_BINDTODEVICE as an interface index; 0: any.
     pub(crate) fn bound_device(&self) -> u32 {
         // SAFETY: A racy read of a word, as the kernel does it.
-        unsafe { core::ptr::addr_of!((*self.raw()).__sk_common.skc_bound_dev_if).read_volatile() as u32 }
+        unsafe {
+            core::ptr::addr_of!((*self.raw()).__sk_common.skc_bound_dev_if).read_volatile() as u32
+        }
     }
 
     /// Tells readers that something can be read; of a listener, that a connection waits.
@@ -383,7 +397,11 @@ impl<P: Protocol> Sock<P> {
                     v4 => Address::v4(v4),
                 }
             };
-            Endpoint { address, port: bindings::rtcpfsm_inet_num(inet), as_v6: self.is_v6() }
+            Endpoint {
+                address,
+                port: bindings::rtcpfsm_inet_num(inet),
+                as_v6: self.is_v6(),
+            }
         }
     }
 
@@ -398,7 +416,10 @@ impl<P: Protocol> Sock<P> {
     pub(crate) fn bh_lock(&self) -> BhLocked<'_, P> {
         // SAFETY: The socket is alive.
         unsafe { bindings::rtcpfsm_bh_lock_sock(self.raw()) };
-        BhLocked { guard: Guard { sk: self }, process: false }
+        BhLocked {
+            guard: Guard { sk: self },
+            process: false,
+        }
     }
 
     /// Takes the socket's spin lock from a process, bottom halves off; `self` is a child, and its listener may be locked.
@@ -407,7 +428,10 @@ impl<P: Protocol> Sock<P> {
         unsafe { bindings::rtcpfsm_local_bh_disable() };
         // SAFETY: The socket is alive.
         unsafe { bindings::rtcpfsm_bh_lock_sock_nested(self.raw()) };
-        BhLocked { guard: Guard { sk: self }, process: true }
+        BhLocked {
+            guard: Guard { sk: self },
+            process: true,
+        }
     }
 
     /// A copy of a part of the locked data, for showing: softirqs are kept out, but a process that owns the socket may be
@@ -607,10 +631,7 @@ impl<'a, P: Protocol> Guard<'a, P> {
             self.sk.timer_at().store(0, Relaxed);
             // SAFETY: The socket is alive.
             unsafe {
-                bindings::sk_stop_timer(
-                    self.sk.raw(),
-                    bindings::rtcpfsm_sk_timer(self.sk.raw()),
-                );
+                bindings::sk_stop_timer(self.sk.raw(), bindings::rtcpfsm_sk_timer(self.sk.raw()));
             }
         }
     }
@@ -673,7 +694,9 @@ impl<'a, P: Protocol> Guard<'a, P> {
     /// Tells the kernel how full the accept queue is and may be.
     pub(crate) fn set_backlog_limit(&mut self, limit: u32) {
         // SAFETY: The socket is locked by us.
-        unsafe { core::ptr::addr_of_mut!((*self.sk.raw()).sk_max_ack_backlog).write_volatile(limit) };
+        unsafe {
+            core::ptr::addr_of_mut!((*self.sk.raw()).sk_max_ack_backlog).write_volatile(limit)
+        };
     }
 
     /// The file is closed: the socket is an orphan that lives until its connection has ended.

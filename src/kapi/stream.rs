@@ -67,9 +67,14 @@ impl<P: Protocol> Guard<'_, P> {
             return Ok(0);
         }
         // SAFETY: The page has that room, and nobody else writes there; the message is valid.
-        let copied =
-            unsafe { bindings::rtcpfsm_copy_page_from_iter(page, offset as usize, copy as usize, message.iter()) }
-                as u32;
+        let copied = unsafe {
+            bindings::rtcpfsm_copy_page_from_iter(
+                page,
+                offset as usize,
+                copy as usize,
+                message.iter(),
+            )
+        } as u32;
         if copied == 0 && copy != 0 {
             return Err(EFAULT);
         }
@@ -78,7 +83,8 @@ impl<P: Protocol> Guard<'_, P> {
         let mut tail = unsafe { bindings::rtcpfsm_skb_peek_tail(queue) };
         let mut fresh = false;
         // SAFETY: The tail is a valid packet of ours, the page is referenced by the packet on success.
-        if tail.is_null() || unsafe { !bindings::rtcpfsm_skb_add_frag(tail, page, offset, copied) } {
+        if tail.is_null() || unsafe { !bindings::rtcpfsm_skb_add_frag(tail, page, offset, copied) }
+        {
             // SAFETY: Process context under the socket lock.
             tail = unsafe { bindings::rtcpfsm_alloc_skb(0, bindings::RTCPFSM_GFP_KERNEL) };
             if tail.is_null() {
@@ -233,7 +239,9 @@ impl<P: Protocol> Guard<'_, P> {
             return false;
         }
         // SAFETY: We hold the socket lock; the packet is valid.
-        unsafe { bindings::rtcpfsm_sk_rmem_schedule(self.sk().raw(), skb.raw(), skb.truesize() as i32) }
+        unsafe {
+            bindings::rtcpfsm_sk_rmem_schedule(self.sk().raw(), skb.raw(), skb.truesize() as i32)
+        }
     }
 
     /// Copies at most `max` octets from the receive queue, from `offset` on, to the message (`None`: throws them away).
@@ -253,14 +261,24 @@ impl<P: Protocol> Guard<'_, P> {
         let mut at = unsafe { bindings::rtcpfsm_skb_peek(queue) };
         while copied < max && !at.is_null() {
             // SAFETY: A queued packet is valid and has our note.
-            let (skip, len) = unsafe { (Skb::note(NonNull::new_unchecked(at)).as_ref().skip, (*at).len) };
+            let (skip, len) = unsafe {
+                (
+                    Skb::note(NonNull::new_unchecked(at)).as_ref().skip,
+                    (*at).len,
+                )
+            };
             let available = len - skip;
             if before < available {
                 let take = (available - before).min(max - copied);
                 if let Some(message) = message.as_deref_mut() {
                     // SAFETY: The range lies in the packet, the message is valid.
                     let failed = unsafe {
-                        bindings::skb_copy_datagram_iter(at, (skip + before) as i32, message.iter(), take as i32)
+                        bindings::skb_copy_datagram_iter(
+                            at,
+                            (skip + before) as i32,
+                            message.iter(),
+                            take as i32,
+                        )
                     };
                     if failed != 0 {
                         return Err((EFAULT, copied));
@@ -286,7 +304,9 @@ impl<P: Protocol> Guard<'_, P> {
         while remaining > 0 {
             // SAFETY: The queue is guarded by the socket lock, and holds at least `remaining` octets.
             let head = unsafe { bindings::rtcpfsm_skb_peek(queue) };
-            let Some(head) = NonNull::new(head) else { return };
+            let Some(head) = NonNull::new(head) else {
+                return;
+            };
             // SAFETY: A queued packet is valid and has our note.
             unsafe {
                 let note = Skb::note(head).as_mut();
@@ -331,7 +351,12 @@ impl<P: Protocol> Guard<'_, P> {
 /// # Safety
 ///
 /// `from` is a valid packet without linear data, and the range lies in it.
-unsafe fn attach_range(packet: &mut Skb, from: *mut bindings::sk_buff, begin: u32, len: u32) -> bool {
+unsafe fn attach_range(
+    packet: &mut Skb,
+    from: *mut bindings::sk_buff,
+    begin: u32,
+    len: u32,
+) -> bool {
     let (mut skip, mut remaining) = (begin, len);
     // SAFETY: `from` is valid.
     let fragments = unsafe { bindings::rtcpfsm_skb_nr_frags(from) };

@@ -25,7 +25,9 @@ impl Patience {
         // SAFETY: Process context.
         if unsafe { bindings::rtcpfsm_signal_pending() } {
             // SAFETY: No preconditions.
-            Err(Error::from_errno(unsafe { bindings::rtcpfsm_sock_intr_errno(self.0) }))
+            Err(Error::from_errno(unsafe {
+                bindings::rtcpfsm_sock_intr_errno(self.0)
+            }))
         } else {
             Ok(())
         }
@@ -59,16 +61,28 @@ impl<P: Protocol> Guard<'_, P> {
     pub(crate) fn receive_target(&self, wait_all: bool, len: usize) -> usize {
         let len = len.min(i32::MAX as usize) as i32;
         // SAFETY: The socket is alive.
-        unsafe { bindings::rtcpfsm_sock_rcvlowat(self.sk().raw(), i32::from(wait_all), len).max(0) as usize }
+        unsafe {
+            bindings::rtcpfsm_sock_rcvlowat(self.sk().raw(), i32::from(wait_all), len).max(0)
+                as usize
+        }
     }
 
     /// Sleeps until `C` holds or patience ends; `alone`: of several waiters one is woken (accept).
     ///
     /// The lock is released meanwhile: everything read before may have changed. Returns whether `C` held.
-    pub(crate) fn wait_until<C: Condition<P>>(&mut self, patience: &mut Patience, alone: bool) -> bool {
+    pub(crate) fn wait_until<C: Condition<P>>(
+        &mut self,
+        patience: &mut Patience,
+        alone: bool,
+    ) -> bool {
         // SAFETY: The process owns the socket.
         unsafe {
-            bindings::rtcpfsm_sk_wait_event(self.sk().raw(), &mut patience.0, Some(holds::<P, C>), alone) > 0
+            bindings::rtcpfsm_sk_wait_event(
+                self.sk().raw(),
+                &mut patience.0,
+                Some(holds::<P, C>),
+                alone,
+            ) > 0
         }
     }
 
@@ -90,7 +104,9 @@ impl<P: Protocol> Guard<'_, P> {
     /// The pending error; `EPIPE`: it was never begun or is over; `EAGAIN`: patience ended.
     pub(crate) fn wait_for_connection(&mut self, patience: &mut Patience) -> Result {
         // SAFETY: The process owns the socket.
-        kernel::error::to_result(unsafe { bindings::sk_stream_wait_connect(self.sk().raw(), &mut patience.0) })
+        kernel::error::to_result(unsafe {
+            bindings::sk_stream_wait_connect(self.sk().raw(), &mut patience.0)
+        })
     }
 
     /// Sleeps until the send buffer has room.
@@ -100,7 +116,9 @@ impl<P: Protocol> Guard<'_, P> {
     /// `EPIPE`: an error is pending or sending was shut down; `EAGAIN`: patience ended.
     pub(crate) fn wait_for_send_memory(&mut self, patience: &mut Patience) -> Result {
         // SAFETY: The process owns the socket.
-        kernel::error::to_result(unsafe { bindings::sk_stream_wait_memory(self.sk().raw(), &mut patience.0) })
+        kernel::error::to_result(unsafe {
+            bindings::sk_stream_wait_memory(self.sk().raw(), &mut patience.0)
+        })
     }
 
     /// The error of a failed send: a pending one instead of `EPIPE`, else SIGPIPE unless the caller does not want it.
@@ -120,6 +138,10 @@ impl<P: Protocol> Guard<'_, P> {
     /// Does anything wait in the backlog?
     pub(crate) fn has_backlog(&self) -> bool {
         // SAFETY: A racy read of a pointer, as the kernel does it.
-        unsafe { !core::ptr::addr_of!((*self.sk().raw()).sk_backlog.tail).read_volatile().is_null() }
+        unsafe {
+            !core::ptr::addr_of!((*self.sk().raw()).sk_backlog.tail)
+                .read_volatile()
+                .is_null()
+        }
     }
 }

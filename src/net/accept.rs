@@ -102,14 +102,20 @@ impl Shared {
             return Err(DropReason::ListenOverflow);
         }
         request.place().store(place, Relaxed);
-        queue.requests.push(request.clone(), GFP_ATOMIC).map_err(|_| DropReason::NoMemory)
+        queue
+            .requests
+            .push(request.clone(), GFP_ATOMIC)
+            .map_err(|_| DropReason::NoMemory)
     }
 
     /// Unlists a request, if it is listed.
     pub(crate) fn remove_request(&self, request: &RequestRef) {
         let mut queue = self.queue.lock();
         let place = request.place().load(Relaxed) as usize;
-        let listed = queue.requests.get(place).is_some_and(|at| core::ptr::eq(&**at, &**request));
+        let listed = queue
+            .requests
+            .get(place)
+            .is_some_and(|at| core::ptr::eq(&**at, &**request));
         if !listed {
             return;
         }
@@ -164,7 +170,9 @@ pub(crate) fn push(listener: &ARef<Socket>, sk: ARef<Socket>, _slot: Slot) {
     let refused = if queue.open {
         match queue.arrived.push(sk.clone(), GFP_ATOMIC) {
             Ok(()) => {
-                shared.waiting.store(shared.waiting.load(Relaxed) + 1, Relaxed);
+                shared
+                    .waiting
+                    .store(shared.waiting.load(Relaxed) + 1, Relaxed);
                 false
             }
             Err(_) => true,
@@ -191,7 +199,7 @@ fn forget(sk: &Socket) {
         if guard.tcb.state() == State::Closed {
             effects::bury(guard);
         } else {
-            let _ = effects::user(guard, UserCall::Abort);
+            let _ = effects::user(guard, UserCall::ListenerClosed);
         }
     }
 }

@@ -64,7 +64,11 @@ fn addresses_meet(a: (Address, u32), b: (Address, u32)) -> bool {
         if !wild.0.is_any() {
             return false;
         }
-        let other_is_v4 = if other.0.is_any() { other.1 & flag::V6 == 0 } else { other.0.is_v4() };
+        let other_is_v4 = if other.0.is_any() {
+            other.1 & flag::V6 == 0
+        } else {
+            other.0.is_v4()
+        };
         if wild.1 & flag::V6 != 0 {
             !(other_is_v4 && wild.1 & flag::V6_ONLY != 0)
         } else {
@@ -81,7 +85,11 @@ fn in_conflict(bucket: &Ports<'_>, claim: &Claim, port: u16, me: &Head) -> bool 
 }
 
 fn key_of(sk: &Locked<'_>, port: u16) -> Key {
-    Key::new(sk.sk().net(), (sk.sk().local().address, port), (Address::ANY, 0))
+    Key::new(
+        sk.sk().net(),
+        (sk.sk().local().address, port),
+        (Address::ANY, 0),
+    )
 }
 
 /// bind(), and the check of listen(): takes `port`, or any that is free for 0. The address is in the socket already.
@@ -142,7 +150,8 @@ pub(crate) fn is_free_for_connect(bucket: &Ports<'_>, net: usize, port: u16) -> 
     bucket
         .walk(|other| {
             let its = other.key();
-            (its.net == net && its.local_port() == port && !other.has(flag::AUTO_PORT)).then_some(())
+            (its.net == net && its.local_port() == port && !other.has(flag::AUTO_PORT))
+                .then_some(())
         })
         .is_none()
 }

@@ -29,13 +29,14 @@ pub(crate) fn connect(sk: &mut Locked<'_>, peer: Endpoint, scope_id: u32) -> Res
     let mut peer = peer;
     if peer.address.is_any() {
         // As everywhere: the unspecified address means this host.
-        peer.address = if sk.sk().is_v6() && !peer.address.is_v4() && !sk.sk().local().address.is_v4() {
-            Address::LOOPBACK_V6
-        } else if sk.sk().is_v6() {
-            Address::LOOPBACK_V4
-        } else {
-            peer.address
-        };
+        peer.address =
+            if sk.sk().is_v6() && !peer.address.is_v4() && !sk.sk().local().address.is_v4() {
+                Address::LOOPBACK_V6
+            } else if sk.sk().is_v6() {
+                Address::LOOPBACK_V4
+            } else {
+                peer.address
+            };
     }
     let old_port = sk.sk().local().port;
     let (route, local, remote) = sk.route_connect(peer, scope_id)?;
@@ -70,7 +71,10 @@ fn take_place(sk: &mut Locked<'_>, local: (Address, u16), remote: (Address, u16)
     let (low, high) = sk.port_range();
     let count = u32::from(high - low) + 1;
     // RFC 6056 3.3.3: an offset by keyed hash of the destination, so that ports can be neither guessed nor seen to run out.
-    let start = instance().secret.port_offset(&Key::new(net, (local.0, 0), remote)).wrapping_add(next_port());
+    let start = instance()
+        .secret
+        .port_offset(&Key::new(net, (local.0, 0), remote))
+        .wrapping_add(next_port());
     for i in 0..count {
         let port = low + (start.wrapping_add(i) % count) as u16;
         if net.port_is_reserved(port) {
@@ -100,13 +104,20 @@ fn next_port() -> u32 {
 }
 
 /// Enters the table of connections with these ends; `None`: they are taken.
-fn enter(sk: &mut Locked<'_>, local: (Address, u16), remote: (Address, u16), config: &Config) -> Option<Floor> {
+fn enter(
+    sk: &mut Locked<'_>,
+    local: (Address, u16),
+    remote: (Address, u16),
+    config: &Config,
+) -> Option<Floor> {
     let tables = &instance().tables;
     let key = Key::new(sk.sk().net(), local, remote);
     let hash = tables.hash(&key);
     let mut floor = Floor::default();
     if let Some(found) = tables.find(&key) {
-        let Object::TimeWait(waiting) = found else { return None };
+        let Object::TimeWait(waiting) = found else {
+            return None;
+        };
         // RFC 6191: a TIME-WAIT gives way where timestamps keep its segments out of the new connection.
         let mut out = Outbox::new();
         // tw_reuse 2: only where the path is this host, which reorders nothing.
@@ -116,7 +127,10 @@ fn enter(sk: &mut Locked<'_>, local: (Address, u16), remote: (Address, u16), con
         let taken = time_wait::take_over(&waiting, now(), config, &mut out);
         PerNet::of(sk.sk().net()).counters().count(&out);
         let taken = taken?;
-        floor = Floor { iss: Some(taken.iss), ts_offset: Some(taken.ts_offset) };
+        floor = Floor {
+            iss: Some(taken.iss),
+            ts_offset: Some(taken.ts_offset),
+        };
     }
     sk.sk().head().set_key(&key, hash);
     tables.insert_unique(sk.sk()).then_some(floor)
@@ -171,7 +185,11 @@ pub(crate) fn resume_listen(sk: &mut Locked<'_>) {
     if sk.tcb.state() != State::Listen {
         return;
     }
-    let key = Key::new(sk.sk().net(), (sk.sk().local().address, sk.sk().local().port), (Address::ANY, 0));
+    let key = Key::new(
+        sk.sk().net(),
+        (sk.sk().local().address, sk.sk().local().port),
+        (Address::ANY, 0),
+    );
     sk.sk().head().set_key(&key, 0);
     sk.sk().head().set_flags(flag::LISTENING, true);
     let backlog = sk.sk().shared().limit();

@@ -5,7 +5,9 @@
 
 use super::pernet::PerNet;
 use super::{kernel_state, now, time_wait, tx, Locked};
-use crate::src::fsm::{Config, ConnError, Fate, Instant, Outbox, ReplyWhy, State, Tcb, UserCall, UserError, Wake};
+use crate::src::fsm::{
+    Config, ConnError, Fate, Instant, Outbox, ReplyWhy, State, Tcb, UserCall, UserError, Wake,
+};
 use crate::src::kapi::sock::{shutdown, wake};
 use kernel::prelude::*;
 
@@ -25,7 +27,10 @@ pub(crate) fn run<R>(
 
 /// Gives the machine a user's call.
 pub(crate) fn user(sk: &mut Locked<'_>, call: UserCall) -> Result {
-    run(sk, |tcb, now, config, out| tcb.on_user(now, call, config, out)).map_err(errno)
+    run(sk, |tcb, now, config, out| {
+        tcb.on_user(now, call, config, out)
+    })
+    .map_err(errno)
 }
 
 /// Tells the machine how much more the receive buffer takes, and how large segments may be.

@@ -14,13 +14,19 @@ use kernel::prelude::*;
 pub(crate) fn error(message: &Message<'_>) {
     let Some(quote) = message.quote() else { return };
     let net = message.net();
-    let key = Key::new(net, (quote.source, quote.source_port), (quote.destination, quote.destination_port));
+    let key = Key::new(
+        net,
+        (quote.source, quote.source_port),
+        (quote.destination, quote.destination_port),
+    );
     let seq = SeqNumber::from_raw(quote.sequence);
     match instance().tables.find(&key) {
         Some(Object::Socket(sk)) => {
             let mut locked = sk.bh_lock();
             // A process that owns the socket does not wait for this: the error is lost, as the packet could have been.
-            let Some(guard) = locked.unowned() else { return };
+            let Some(guard) = locked.unowned() else {
+                return;
+            };
             let kind = match message.kind() {
                 Kind::Unreachable(code) => IcmpKind::Unreachable(code),
                 Kind::TooBig => {
@@ -36,7 +42,10 @@ pub(crate) fn error(message: &Message<'_>) {
                 // RFC 9293 3.9.2.2, MUST-55: source quench and all the others.
                 Kind::Other => return,
             };
-            let error = IcmpError { kind, quoted_seq: seq };
+            let error = IcmpError {
+                kind,
+                quoted_seq: seq,
+            };
             effects::run(guard, |tcb, now, _, out| tcb.on_icmp(now, error, out));
         }
         Some(Object::Request(half_open)) => {

@@ -9,10 +9,10 @@ use super::pernet::PerNet;
 use super::rx::{self, Arrived, Taken};
 use super::{instance, now, tx, Rtcpfsm, Socket};
 use crate::src::fsm::{
-    initial_sequence_number, listen_on_segment, Config, DropReason, Instant, ListenVerdict, Outbox, ReplyWhy, ReqTimer, ReqVerdict, SegmentOut,
-    SeqNumber, SynReq, SynReqParams,
+    initial_sequence_number, listen_on_segment, Config, DropReason, Instant, ListenVerdict, Outbox,
+    ReplyWhy, ReqTimer, ReqVerdict, SegmentOut, SeqNumber, SynReq, SynReqParams,
 };
-use crate::src::kapi::hash::{Key, Kind};
+use crate::src::kapi::hash::{flag, Key, Kind};
 use crate::src::kapi::lock::{lock_class, Class};
 use crate::src::kapi::netns::Net;
 use crate::src::kapi::proto::Registration;
@@ -62,9 +62,17 @@ impl SmallObject for Request {
             ReqTimer::Resend => {
                 let segment = data.machine.syn_ack(now);
                 rearm(&this, &data.machine);
-                let (listener, interface, mark) = (data.listener.clone(), data.interface, data.mark);
+                let (listener, interface, mark) =
+                    (data.listener.clone(), data.interface, data.mark);
                 drop(data);
-                let _ = tx::send_sockless(net, Some(&listener), &this.head().key(), &segment, interface, mark);
+                let _ = tx::send_sockless(
+                    net,
+                    Some(&listener),
+                    &this.head().key(),
+                    &segment,
+                    interface,
+                    mark,
+                );
             }
             ReqTimer::NotYet => rearm(&this, &data.machine),
             ReqTimer::GiveUp => {
@@ -87,7 +95,7 @@ fn rearm(request: &Small<Request>, machine: &SynReq) {
 }
 
 /// RFC 9293 3.10.7.2: a segment for a listener. The listener is not locked: nothing of it changes but its queue.
-pub(crate) fn listen(listener: &ARef<Socket>, arrived: &Arrived, floor: Option<SeqNumber>) {
+pub(crate) fn listen(listener: &ARef<Socket>, arrived: &Arrived) {
     let net = listener.net();
     let per_net = PerNet::of(net);
     let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces.0);
@@ -99,22 +107,26 @@ pub(crate) fn listen(listener: &ARef<Socket>, arrived: &Arrived, floor: Option<S
             let _ = tx::send_sockless(net, None, &arrived.key, &segment, interface, 0);
         }
         ListenVerdict::Open => {
-            if let Err(reason) = open(net, listener, arrived, interface, floor) {
+            if let Err(reason) = open(listener, arrived, None) {
                 per_net.counters().drop(reason);
             }
         }
     }
 }
 
-/// A SYN that may open: makes the request and answers with a SYN-ACK.
-fn open(
-    net: &Net,
+/// A SYN that may open, in spite of a TIME-WAIT if there is a floor: makes the request and answers with a SYN-ACK.
+///
+/// # Errors
+///
+/// Why there is no request; no arc was taken then.
+pub(crate) fn open(
     listener: &ARef<Socket>,
     arrived: &Arrived,
-    interface: i32,
     floor: Option<SeqNumber>,
 ) -> Result<(), DropReason> {
+    let net = listener.net();
     let per_net = PerNet::of(net);
+    let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces.0);
     let (now, config) = (now(), per_net.config());
     let shared = listener.shared();
     if shared.accept_queue_is_full() {
@@ -122,14 +134,29 @@ fn open(
     }
     let key = &arrived.key;
     let mark = listener.mark();
-    let route = Route::find(net, Some(&**listener), key.local, key.remote, interface, mark, instance().protocol)
-        .map_err(|_| DropReason::NoRoute)?;
+    let route = Route::find(
+        net,
+        Some(&**listener),
+        key.local,
+        key.remote,
+        interface,
+        mark,
+        instance().protocol,
+    )
+    .map_err(|_| DropReason::NoRoute)?;
     let params = SynReqParams {
         rcv_space: listener.rcvbuf() / 2,
         ..params(key, now, &route, &config, floor)
     };
     let mut out = Outbox::new();
-    let machine = SynReq::open(now, &arrived.segment, &params, floor.is_some(), &config, &mut out);
+    let machine = SynReq::open(
+        now,
+        &arrived.segment,
+        &params,
+        floor.is_some(),
+        &config,
+        &mut out,
+    );
     let segment = machine.syn_ack(now);
     let request = Small::new(Request {
         machine,
@@ -140,6 +167,9 @@ fn open(
     })
     .map_err(|_| DropReason::NoMemory)?;
     request.head().set_key(key, instance().tables.hash(key));
+    request
+        .head()
+        .set_flags(listener.head().flags() & flag::V6, true);
     request.head().set_bound_device(interface as u32);
     // The queue knows the request before the table does: whoever finds it can end it.
     shared.add_request(&request, config.max_syn_backlog)?;
@@ -155,11 +185,19 @@ fn open(
         return Err(DropReason::NoSocket);
     }
     per_net.counters().count(&out);
-    tx::send_by(net, route, key, &segment).map_err(|_| DropReason::NoMemory)
+    // If it does not leave now, the timer sends it again.
+    let _ = tx::send_by(net, route, key, &segment);
+    Ok(())
 }
 
 /// What the machine is told of this host and this way, for either side of an open.
-pub(crate) fn params(key: &Key, now: Instant, route: &Route, config: &Config, floor: Option<SeqNumber>) -> SynReqParams {
+pub(crate) fn params(
+    key: &Key,
+    now: Instant,
+    route: &Route,
+    config: &Config,
+    floor: Option<SeqNumber>,
+) -> SynReqParams {
     let v4 = key.remote.is_v4();
     let (iss, ts_offset) = secrets(key, now, floor);
     let mss = tx::mss_of_mtu(route.mtu(), v4);
@@ -205,7 +243,9 @@ pub(crate) fn segment(request: &RequestRef, arrived: Arrived) -> Taken {
     let per_net = PerNet::of(net);
     let (now, config) = (now(), per_net.config());
     let mut out = Outbox::new();
-    let verdict = data.machine.on_segment(now, &arrived.segment, &config, &mut out);
+    let verdict = data
+        .machine
+        .on_segment(now, &arrived.segment, &config, &mut out);
     let taken = match verdict {
         ReqVerdict::Keep => {
             rearm(request, &data.machine);
@@ -223,7 +263,15 @@ pub(crate) fn segment(request: &RequestRef, arrived: Arrived) -> Taken {
                 per_net.counters().drop(DropReason::AcceptQueueFull);
                 Taken::Done
             }
-            Some(slot) => match child(request, &data.machine, &listener, &arrived.key, data.interface, now, &config) {
+            Some(slot) => match child(
+                request,
+                &data.machine,
+                &listener,
+                &arrived.key,
+                data.interface,
+                now,
+                &config,
+            ) {
                 None => {
                     per_net.counters().drop(DropReason::NoMemory);
                     listener.shared().give_back(slot);
@@ -258,7 +306,14 @@ fn send(net: &Net, listener: &Socket, request: &Small<Request>, segment: &Segmen
         let data = request.lock();
         (data.interface, data.mark)
     };
-    let _ = tx::send_sockless(net, Some(listener), &request.head().key(), segment, interface, mark);
+    let _ = tx::send_sockless(
+        net,
+        Some(listener),
+        &request.head().key(),
+        segment,
+        interface,
+        mark,
+    );
 }
 
 /// Makes the socket of an established request and puts it in the request's place in the tables.
@@ -271,8 +326,15 @@ fn child(
     now: Instant,
     config: &Config,
 ) -> Option<ARef<Socket>> {
-    let device = if device != 0 { device as u32 } else { listener.bound_device() };
-    let (local, remote) = ((key.local, key.local_port()), (key.remote, key.remote_port()));
+    let device = if device != 0 {
+        device as u32
+    } else {
+        listener.bound_device()
+    };
+    let (local, remote) = (
+        (key.local, key.local_port()),
+        (key.remote, key.remote_port()),
+    );
     let sk = Registration::clone_listener(listener, local, remote, device)?;
     {
         let mut locked = sk.bh_lock();
@@ -285,7 +347,10 @@ fn child(
     }
     let tables = &instance().tables;
     sk.head().set_key(key, tables.hash(key));
-    sk.head().set_flags(listener.head().flags() & !crate::src::kapi::hash::flag::LISTENING, true);
+    sk.head().set_flags(
+        listener.head().flags() & !crate::src::kapi::hash::flag::LISTENING,
+        true,
+    );
     tables.ports.insert(&*sk);
     // Readers between the two see neither: they look again, or the peer does.
     let replaced = tables.replace(&**request, &*sk);

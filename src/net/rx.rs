@@ -6,7 +6,9 @@
 use super::pernet::PerNet;
 use super::tables::Object;
 use super::{effects, instance, now, request, time_wait, tx, Locked, Rtcpfsm, Socket};
-use crate::src::fsm::{closed_on_segment, DropReason, Flags, Outbox, ParseError, SeqNumber, Segment, State};
+use crate::src::fsm::{
+    closed_on_segment, DropReason, Flags, Outbox, ParseError, Segment, SeqNumber, State, TimeWait,
+};
 use crate::src::kapi::hash::Key;
 use crate::src::kapi::ip;
 use crate::src::kapi::netns::Net;
@@ -36,15 +38,25 @@ pub(crate) enum Taken {
     Done,
     /// The object is not there any more, or not for this segment: look again.
     Again(Arrived),
-    /// A SYN for the listener, in spite of a TIME-WAIT: initial sequence numbers start beyond this one.
-    Reopen(Arrived, SeqNumber),
+    /// A SYN for the listener, in spite of this TIME-WAIT, which has ended: initial sequence numbers start beyond that one.
+    Reopen(Arrived, SeqNumber, TimeWait),
 }
 
 impl ip::Handler for Rtcpfsm {
     fn receive(mut skb: Skb, v6: bool) {
         match verify(&mut skb, v6) {
             Ok((segment, key)) => {
-                let arrived = Arrived { interfaces: skb.interfaces(v6), mark: skb.mark(), skb, segment, key };
+                if segment.options.malformed {
+                    // RFC 9293 3.2, MUST-7: the segment is good for what stood before.
+                    PerNet::of(skb.net()).counters().drop(DropReason::BadOption);
+                }
+                let arrived = Arrived {
+                    interfaces: skb.interfaces(v6),
+                    mark: skb.mark(),
+                    skb,
+                    segment,
+                    key,
+                };
                 dispatch(arrived);
             }
             Err(reason) => PerNet::of(skb.net()).counters().drop(reason),
@@ -69,7 +81,9 @@ fn verify(skb: &mut Skb, v6: bool) -> Result<(Segment, Key), DropReason> {
     }
     let len = skb.len();
     let fixed = skb.linear(MIN_HEADER).ok_or(DropReason::Truncated)?;
-    let header_len = fixed.get(DATA_OFFSET_AT).map_or(0, |byte| u32::from(byte >> 4) * 4);
+    let header_len = fixed
+        .get(DATA_OFFSET_AT)
+        .map_or(0, |byte| u32::from(byte >> 4) * 4);
     if header_len < MIN_HEADER {
         return Err(DropReason::BadDataOffset);
     }
@@ -81,11 +95,16 @@ fn verify(skb: &mut Skb, v6: bool) -> Result<(Segment, Key), DropReason> {
     if !skb.passes_policy(v6) {
         return Err(DropReason::Policy);
     }
-    let segment = Segment::parse(skb.linear_up_to(header_len), len).map_err(|error| match error {
-        ParseError::Truncated => DropReason::Truncated,
-        ParseError::BadDataOffset => DropReason::BadDataOffset,
-    })?;
-    let key = Key::new(skb.net(), (destination, segment.dst_port), (source, segment.src_port));
+    let segment =
+        Segment::parse(skb.linear_up_to(header_len), len).map_err(|error| match error {
+            ParseError::Truncated => DropReason::Truncated,
+            ParseError::BadDataOffset => DropReason::BadDataOffset,
+        })?;
+    let key = Key::new(
+        skb.net(),
+        (destination, segment.dst_port),
+        (source, segment.src_port),
+    );
     Ok((segment, key))
 }
 
@@ -97,16 +116,18 @@ pub(crate) fn dispatch(mut arrived: Arrived) {
             Some(Object::Socket(sk)) => socket(&sk, arrived),
             Some(Object::Request(request)) => request::segment(&request, arrived),
             Some(Object::TimeWait(waiting)) => time_wait::segment(&waiting, arrived),
-            None => return unmatched(arrived, None),
+            None => return unmatched(arrived),
         };
         match taken {
             Taken::Done => return,
             Taken::Again(back) => arrived = back,
-            Taken::Reopen(back, floor) => return unmatched(back, Some(floor)),
+            Taken::Reopen(back, floor, ended) => return reopen(back, floor, ended),
         }
     }
     // Objects come and go faster than we look: the peer sends it again.
-    PerNet::of(arrived.skb.net()).counters().drop(DropReason::BacklogFull);
+    PerNet::of(arrived.skb.net())
+        .counters()
+        .drop(DropReason::BacklogFull);
 }
 
 /// RFC 9293 3.10.7.3 and 3.10.7.4: a segment for a socket's connection.
@@ -115,9 +136,14 @@ fn socket(sk: &Socket, arrived: Arrived) -> Taken {
     match locked.unowned() {
         Some(guard) => process(guard, arrived),
         None => {
-            let limit = sk.rcvbuf().saturating_add(sk.sndbuf()).saturating_add(BACKLOG_HEADROOM);
+            let limit = sk
+                .rcvbuf()
+                .saturating_add(sk.sndbuf())
+                .saturating_add(BACKLOG_HEADROOM);
             if !locked.add_backlog(arrived.skb, limit) {
-                PerNet::of(sk.net()).counters().drop(DropReason::BacklogFull);
+                PerNet::of(sk.net())
+                    .counters()
+                    .drop(DropReason::BacklogFull);
             }
             Taken::Done
         }
@@ -130,7 +156,11 @@ pub(crate) fn process(sk: &mut Locked<'_>, arrived: Arrived) -> Taken {
     if sk.tcb.state() == State::Closed || !sk.sk().head().is_hashed() {
         return Taken::Again(arrived);
     }
-    let Arrived { mut skb, mut segment, .. } = arrived;
+    let Arrived {
+        mut skb,
+        mut segment,
+        ..
+    } = arrived;
     let now = now();
     let per_net = PerNet::of(sk.sk().net());
     let config = per_net.config();
@@ -161,23 +191,60 @@ pub(crate) fn backlog(sk: &mut Locked<'_>, skb: Skb) {
         return;
     };
     let key = sk.sk().key();
-    let arrived = Arrived { interfaces: (0, 0), mark: skb.mark(), skb, segment, key };
-    if let Taken::Again(Arrived { mut skb, segment, key, .. }) = process(sk, arrived) {
+    let arrived = Arrived {
+        interfaces: (0, 0),
+        mark: skb.mark(),
+        skb,
+        segment,
+        key,
+    };
+    if let Taken::Again(Arrived {
+        mut skb,
+        segment,
+        key,
+        ..
+    }) = process(sk, arrived)
+    {
         // The connection ended meanwhile; a TIME-WAIT that took its place wants to see a FIN that comes again.
         if let Some(Object::TimeWait(waiting)) = instance().tables.find(&key) {
             let _ = skb.linear(u32::from(segment.header_len));
-            let again = Arrived { interfaces: (0, 0), mark: skb.mark(), skb, segment, key };
+            let again = Arrived {
+                interfaces: (0, 0),
+                mark: skb.mark(),
+                skb,
+                segment,
+                key,
+            };
             let _ = time_wait::segment(&waiting, again);
         }
     }
 }
 
 /// No connection: the listener's affair, or nobody's.
-fn unmatched(arrived: Arrived, floor: Option<SeqNumber>) {
+fn unmatched(arrived: Arrived) {
     let net = arrived.skb.net();
-    match instance().tables.find_listener(&arrived.key, arrived.interfaces) {
-        Some(listener) => request::listen(&listener, &arrived, floor),
+    match instance()
+        .tables
+        .find_listener(&arrived.key, arrived.interfaces)
+    {
+        Some(listener) => request::listen(&listener, &arrived),
         None => no_socket(net, &arrived),
+    }
+}
+
+/// RFC 6191 2: a SYN that a TIME-WAIT gave way to.
+fn reopen(arrived: Arrived, floor: SeqNumber, ended: TimeWait) {
+    let per_net = PerNet::of(arrived.skb.net());
+    let opened = match instance()
+        .tables
+        .find_listener(&arrived.key, arrived.interfaces)
+    {
+        Some(listener) => request::open(&listener, &arrived, Some(floor)),
+        None => Err(DropReason::NoSocket),
+    };
+    if let Err(reason) = opened {
+        per_net.counters().drop(reason);
+        time_wait::not_reopened(per_net, ended);
     }
 }
 

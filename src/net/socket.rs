@@ -39,7 +39,7 @@ impl Operations for Rtcpfsm {
     fn disconnect(sk: &mut Locked<'_>) -> Result {
         let state = sk.tcb.state();
         if state == State::Listen {
-            stop_listening(sk);
+            stop_listening(sk, UserCall::Abort);
         } else if state != State::Closed {
             effects::user(sk, UserCall::Abort)?;
             sk.set_error(ECONNRESET);
@@ -90,7 +90,7 @@ impl Operations for Rtcpfsm {
         owned.receive_queue_free(all);
         match owned.tcb.state() {
             State::Closed => {}
-            State::Listen => stop_listening(&mut owned),
+            State::Listen => stop_listening(&mut owned, UserCall::ShutdownWrite),
             _ => {
                 // SO_LINGER with a time of zero: RFC 9293 3.10.5. Data that nobody will read: RFC 2525 2.17.
                 let call = if !unread_data && owned.linger() == Some(0) {
@@ -119,7 +119,12 @@ impl Operations for Rtcpfsm {
         stream::send(sk, message, len)
     }
 
-    fn recvmsg(sk: &mut Locked<'_>, message: &mut Message<'_>, len: usize, flags: u32) -> Result<usize> {
+    fn recvmsg(
+        sk: &mut Locked<'_>,
+        message: &mut Message<'_>,
+        len: usize,
+        flags: u32,
+    ) -> Result<usize> {
         stream::receive(sk, message, len, flags)
     }
 
@@ -135,7 +140,11 @@ impl Operations for Rtcpfsm {
             return Err(EINVAL);
         }
         let tcb = sk.snapshot(|connection| &connection.tcb);
-        let octets = if unsent { tcb.unsent_len() } else { tcb.send_queue_len() };
+        let octets = if unsent {
+            tcb.unsent_len()
+        } else {
+            tcb.send_queue_len()
+        };
         Ok(octets.min(i32::MAX as u32) as i32)
     }
 
@@ -164,7 +173,11 @@ fn start_listening(sk: &mut Locked<'_>) -> Result {
     let port = sk.sk().local().port;
     bind::take_port(sk, port)?;
     let local = sk.sk().local();
-    let key = Key::new(sk.sk().net(), (local.address, local.port), (Address::ANY, 0));
+    let key = Key::new(
+        sk.sk().net(),
+        (local.address, local.port),
+        (Address::ANY, 0),
+    );
     sk.sk().head().set_key(&key, 0);
     sk.forget_route();
     sk.sk().head().set_flags(flag::LISTENING, true);
@@ -173,13 +186,13 @@ fn start_listening(sk: &mut Locked<'_>) -> Result {
     Ok(())
 }
 
-/// RFC 9293 3.10.4: CLOSE in LISTEN.
-fn stop_listening(sk: &mut Locked<'_>) {
+/// RFC 9293 3.10.4, 3.10.5: CLOSE or ABORT in LISTEN.
+fn stop_listening(sk: &mut Locked<'_>, call: UserCall) {
     instance().tables.listeners.remove(sk.sk());
     sk.sk().head().set_flags(flag::LISTENING, false);
     accept::stop(sk);
     let shut = sk.shutdown();
-    let _ = effects::user(sk, UserCall::ShutdownWrite);
+    let _ = effects::user(sk, call);
     // What the end of a connection does to the directions is not for a listener, which may be used again.
     sk.set_shutdown(shut);
 }
@@ -189,7 +202,11 @@ fn events(sk: &Socket) -> u32 {
     let state = sk.kernel_state();
     let is = |which: State| state == super::kernel_state(which);
     if is(State::Listen) {
-        return if sk.shared().waiting() > 0 { poll::IN | poll::RDNORM } else { 0 };
+        return if sk.shared().waiting() > 0 {
+            poll::IN | poll::RDNORM
+        } else {
+            0
+        };
     }
     let shut = sk.shutdown_now();
     let mut events = 0;

@@ -82,7 +82,12 @@ fn queue(sk: &mut Locked<'_>, message: &mut Message<'_>, max: u32) -> (u32, Opti
 ///
 /// `ENOTCONN`: never connected, or a listener; a pending error; `EAGAIN`; a signal; `EFAULT`; `EINVAL`: MSG_OOB without
 /// urgent data.
-pub(crate) fn receive(sk: &mut Locked<'_>, message: &mut Message<'_>, len: usize, flags: u32) -> Result<usize> {
+pub(crate) fn receive(
+    sk: &mut Locked<'_>,
+    message: &mut Message<'_>,
+    len: usize,
+    flags: u32,
+) -> Result<usize> {
     if sk.tcb.state() == State::Listen {
         return Err(ENOTCONN);
     }
@@ -96,7 +101,11 @@ pub(crate) fn receive(sk: &mut Locked<'_>, message: &mut Message<'_>, len: usize
     let mut copied = 0;
     let peek_from = if peek { sk.peek_offset(flags) } else { 0 };
     let result = loop {
-        let offset = if peek { peek_from.saturating_add(copied as u32) } else { 0 };
+        let offset = if peek {
+            peek_from.saturating_add(copied as u32)
+        } else {
+            0
+        };
         let rest = (len - copied).min(u32::MAX as usize) as u32;
         let target_message = if discard { None } else { Some(&mut *message) };
         let (count, failure) = match sk.receive_queue_copy(target_message, offset, rest) {

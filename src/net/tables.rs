@@ -5,10 +5,12 @@
 
 use super::{Rtcpfsm, Socket};
 use crate::src::kapi::addr::Address;
-use crate::src::kapi::hash::{self, flag, Bound, Connected, Found, Hashable, Head, Key, Listening, Table};
+use crate::src::kapi::hash::{
+    self, flag, Bound, Connected, Found, Hashable, Head, Key, Listening, Table,
+};
+use crate::src::kapi::lock::lock_class;
 use crate::src::kapi::lock::Class;
 use crate::src::kapi::netns::Net;
-use crate::src::kapi::lock::lock_class;
 use crate::src::kapi::random;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
@@ -64,7 +66,11 @@ impl Tables {
     /// The listener for this connection: a socket bound to the very address before one bound to all, IPv4's own before one of
     /// both families (as Linux chooses). Of several equal ones (SO_REUSEPORT) the connection's hash decides.
     pub(crate) fn find_listener(&self, key: &Key, interfaces: (i32, i32)) -> Option<ARef<Socket>> {
-        let wanted = Key { remote: Address::ANY, ports: u32::from(key.local_port()) << 16, ..*key };
+        let wanted = Key {
+            remote: Address::ANY,
+            ports: u32::from(key.local_port()) << 16,
+            ..*key
+        };
         let spread = self.hash(key);
         let bucket = hash::port_hash(&wanted);
         let found = self.listeners.find_best(bucket, |head| {
@@ -85,7 +91,11 @@ impl Tables {
                 if key.local.is_v4() && (head.has(flag::V6_ONLY)) {
                     return 0;
                 }
-                if key.local.is_v4() { 2 } else { 4 }
+                if key.local.is_v4() {
+                    2
+                } else {
+                    4
+                }
             } else if key.local.is_v4() {
                 4
             } else {
@@ -93,7 +103,11 @@ impl Tables {
             };
             // Above the low bits stands what decides; they spread the connections over a reuse group.
             let rank = address + u32::from(device != 0);
-            let low = if head.has(flag::REUSE_PORT) { (spread ^ head.tie_breaker()) & 0xffff } else { 0xffff };
+            let low = if head.has(flag::REUSE_PORT) {
+                (spread ^ head.tie_breaker()) & 0xffff
+            } else {
+                0xffff
+            };
             (rank << 16) | low.max(1)
         })?;
         match found {
@@ -103,7 +117,11 @@ impl Tables {
     }
 
     /// Puts `new` in the place of `old` in the table of connections; false: `old` was not there any more.
-    pub(crate) fn replace(&self, old: &impl Hashable<Rtcpfsm>, new: &impl Hashable<Rtcpfsm>) -> bool {
+    pub(crate) fn replace(
+        &self,
+        old: &impl Hashable<Rtcpfsm>,
+        new: &impl Hashable<Rtcpfsm>,
+    ) -> bool {
         let bucket = self.connections.lock(old.head().hash());
         if !bucket.remove(old.head()) {
             return false;
@@ -116,7 +134,10 @@ impl Tables {
     pub(crate) fn insert_unique(&self, object: &impl Hashable<Rtcpfsm>) -> bool {
         let (key, hash) = (object.head().key(), object.head().hash());
         let bucket = self.connections.lock(hash);
-        if bucket.walk(|head| head.matches(&key, hash).then_some(())).is_some() {
+        if bucket
+            .walk(|head| head.matches(&key, hash).then_some(()))
+            .is_some()
+        {
             return false;
         }
         bucket.insert(object);
@@ -137,7 +158,13 @@ impl Tables {
             loop {
                 let found = {
                     let locked = self.connections.lock(bucket);
-                    locked.walk(|head: &Head| if head.key().net == gone { locked.get(head) } else { None })
+                    locked.walk(|head: &Head| {
+                        if head.key().net == gone {
+                            locked.get(head)
+                        } else {
+                            None
+                        }
+                    })
                 };
                 match found {
                     Some(Found::TimeWait(waiting)) => super::time_wait::evict(&waiting),

@@ -8,7 +8,9 @@
 use super::pernet::PerNet;
 use super::rx::{Arrived, Taken};
 use super::{instance, kernel_state, now, tx, Locked, Rtcpfsm};
-use crate::src::fsm::{Config, DropReason, Instant, Outbox, ReplyWhy, ReuseFloor, State, TimeWait, TwVerdict};
+use crate::src::fsm::{
+    Config, DropReason, Instant, Outbox, ReplyWhy, ReuseFloor, State, TimeWait, TwVerdict,
+};
 use crate::src::kapi::hash::Kind;
 use crate::src::kapi::lock::{lock_class, Class};
 use crate::src::kapi::netns::Net;
@@ -79,7 +81,10 @@ pub(crate) fn enter(sk: &mut Locked<'_>, now: Instant, config: &Config) {
     let mut out = Outbox::new();
     let mut machine = TimeWait::from_tcb(&sk.tcb, now, config);
     if per_net.time_wait_begins(config.max_tw_buckets) {
-        match Small::new(Waiting { machine, ended: false }) {
+        match Small::new(Waiting {
+            machine,
+            ended: false,
+        }) {
             Ok(waiting) => {
                 let head = waiting.head();
                 head.set_key(&sk.sk().key(), sk.sk().head().hash());
@@ -134,7 +139,20 @@ pub(crate) fn segment(waiting: &WaitingRef, arrived: Arrived) -> Taken {
     let per_net = PerNet::of(net);
     let (now, config) = (now(), per_net.config());
     let mut out = Outbox::new();
-    let verdict = data.machine.on_segment(now, &arrived.segment, &config, &mut out);
+    let mut verdict = data
+        .machine
+        .on_segment(now, &arrived.segment, &config, &mut out);
+    let listened = || {
+        instance()
+            .tables
+            .find_listener(&arrived.key, arrived.interfaces)
+            .is_some()
+    };
+    if matches!(verdict, TwVerdict::Reopen { .. }) && !listened() {
+        data.machine.refuse(now, &mut out);
+        verdict = TwVerdict::Keep;
+    }
+    let machine = data.machine;
     match verdict {
         TwVerdict::Keep => rearm(waiting, &data.machine),
         TwVerdict::Remove | TwVerdict::Reopen { .. } => end(waiting, &mut data, per_net),
@@ -148,13 +166,27 @@ pub(crate) fn segment(waiting: &WaitingRef, arrived: Arrived) -> Taken {
         };
         if allowed {
             let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces.0);
-            let _ = tx::send_sockless(net, None, &arrived.key, &reply.segment, interface, arrived.mark);
+            let _ = tx::send_sockless(
+                net,
+                None,
+                &arrived.key,
+                &reply.segment,
+                interface,
+                arrived.mark,
+            );
         }
     }
     match verdict {
-        TwVerdict::Reopen { iss_floor } => Taken::Reopen(arrived, iss_floor),
+        TwVerdict::Reopen { iss_floor } => Taken::Reopen(arrived, iss_floor, machine),
         _ => Taken::Done,
     }
+}
+
+/// The listener did not take the SYN that ended a TIME-WAIT after all: no new connection follows the old one.
+pub(crate) fn not_reopened(per_net: &PerNet, mut machine: TimeWait) {
+    let mut out = Outbox::new();
+    machine.evict(&mut out);
+    per_net.counters().count(&out);
 }
 
 /// May a connect() take this connection's place (net.rtcpfsm.tw_reuse)? If so it has ended, and its numbers are the floor.

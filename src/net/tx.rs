@@ -69,7 +69,9 @@ pub(crate) fn send_sockless(
     mark: u32,
 ) -> Result {
     let protocol = instance().protocol;
-    let route = Route::find::<Rtcpfsm>(net, listener, key.local, key.remote, interface, mark, protocol)?;
+    let route = Route::find::<Rtcpfsm>(
+        net, listener, key.local, key.remote, interface, mark, protocol,
+    )?;
     send_by(net, route, key, segment)
 }
 
