@@ -386,7 +386,8 @@ mod tests {
 
     #[test]
     fn an_arc_is_named_after_its_state_and_event() {
-        for id in ArcId::all() {
+        for (at, id) in ArcId::all().enumerate() {
+            assert_eq!(id.index(), at);
             let arc = id.arc();
             let from = arc.from.name().to_lowercase();
             assert!(arc.name.starts_with(&(from + "-")), "{}", arc.name);

@@ -43,7 +43,7 @@ impl Tcb {
 
     /// Whether a segment is what one expects most of the time: the next data, or an ACK, and nothing else.
     #[inline]
-    fn is_predicted(&self, segment: &Segment) -> bool {
+    pub(super) fn is_predicted(&self, segment: &Segment) -> bool {
         const IGNORED: u8 = !Flags::PSH.bits();
         self.state() == State::Established
             && segment.flags.bits() & IGNORED == Flags::ACK.bits()

@@ -40,7 +40,7 @@ pub(crate) struct Deliver {
 }
 
 /// The arcs that a call took, in order.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ArcList {
     // Meaningful are the first `len`.
     arcs: [Option<ArcId>; Self::MAX],
@@ -164,7 +164,7 @@ pub(crate) enum Fate {
 }
 
 /// What one call of the machine asks for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Outbox {
     /// To be sent at once, before anything from `next_segment`.
     pub(crate) reply: Option<Reply>,

@@ -210,6 +210,12 @@ impl TimeWait {
         }
     }
 
+    /// A SYN could open the connection anew, but nobody listens: it is answered as any other.
+    pub(crate) fn refuse(&self, now: Instant, out: &mut Outbox) {
+        out.drop = Some(DropReason::StaleSyn);
+        self.challenge(now, ChallengeReason::Syn, out);
+    }
+
     fn iss_floor(&self) -> SeqNumber {
         self.snd_nxt + ISS_GAP
     }

@@ -4,7 +4,9 @@
 
 mod close;
 mod illegal;
+mod lossy;
 mod open;
+mod random;
 mod retransmit;
 mod stream;
 mod table;
@@ -356,4 +358,15 @@ pub(super) fn brief(segment: &SegmentOut) -> (Flags, u32, u32, u32) {
 
 pub(super) fn why(out: &Outbox) -> Option<ReplyWhy> {
     out.reply.map(|reply| reply.why)
+}
+
+/// Settings of a property test: so many cases, times ten to the power of `RTCPFSM_THOROUGH` if that is set; no files are
+/// written into the sources.
+pub(super) fn cases(cases: u32) -> proptest::test_runner::Config {
+    let thorough = std::env::var("RTCPFSM_THOROUGH").unwrap_or_default();
+    proptest::test_runner::Config {
+        cases: cases * 10u32.pow(thorough.parse().unwrap_or(0)),
+        failure_persistence: None,
+        ..proptest::test_runner::Config::default()
+    }
 }

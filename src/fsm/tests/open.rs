@@ -415,6 +415,24 @@ fn shld_26_unreachable_ends_a_connection_that_is_being_opened() {
 }
 
 #[test]
+fn must_54_shld_26_a_hard_error_about_our_syn_ends_a_request() {
+    for (quoted, hard, ends) in [
+        (ISS, true, true),
+        (ISS, false, false),
+        (ISS + 1, true, false),
+        (ISS - 1, true, false),
+    ] {
+        let mut request = request();
+        let mut out = Outbox::new();
+        assert_eq!(request.on_icmp(raw(quoted), hard, &mut out), ends);
+        let arcs: Vec<_> = out.arcs.iter().map(|id| id.arc().name).collect();
+        let expected: &[&str] = if ends { &["syn-received-icmp"] } else { &[] };
+        assert_eq!(arcs, expected);
+        assert_eq!(request.state() == State::Closed, ends);
+    }
+}
+
+#[test]
 fn must_54_an_icmp_error_must_quote_what_is_in_flight() {
     let mut host = Host::syn_sent();
     for quoted in [ISS - 1, ISS + 1, 0, ISS + 1_000_000] {

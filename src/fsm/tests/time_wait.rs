@@ -172,6 +172,15 @@ fn may_2_the_new_connection_starts_beyond_the_old_one() {
     assert_eq!(arcs, ["time-wait-rcv-syn"]);
 }
 
+#[test]
+fn a_syn_that_nobody_listens_for_is_challenged() {
+    let mut out = Outbox::new();
+    time_wait().refuse(NOW, &mut out);
+    assert_eq!(out.drop, Some(DropReason::StaleSyn));
+    assert!(matches!(why(&out), Some(ReplyWhy::Challenge(_))));
+    assert!(out.arcs.is_empty());
+}
+
 /// RFC 1337: an RST can end TIME-WAIT, unless the setting forbids.
 #[test]
 fn an_rst_ends_time_wait_unless_it_is_protected() {
