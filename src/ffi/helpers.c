@@ -27,7 +27,6 @@ unsigned long rtcpfsm_usecs_to_jiffies(unsigned long us)
 }
 unsigned long rtcpfsm_jiffies(void) { return jiffies; }
 void *rtcpfsm_net_generic(const struct net *net, unsigned int id) { return net_generic(net, id); }
-bool rtcpfsm_net_eq(const struct net *a, const struct net *b) { return net_eq(a, b); }
 void rtcpfsm_for_each_exiting(struct list_head *namespaces, void (*f)(struct net *net))
 {
 	struct net *net;

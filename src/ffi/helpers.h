@@ -15,7 +15,6 @@ void rtcpfsm_cond_resched(void);
 unsigned long rtcpfsm_usecs_to_jiffies(unsigned long us);
 unsigned long rtcpfsm_jiffies(void);
 void *rtcpfsm_net_generic(const struct net *net, unsigned int id);
-bool rtcpfsm_net_eq(const struct net *a, const struct net *b);
 void rtcpfsm_for_each_exiting(struct list_head *namespaces, void (*f)(struct net *net));
 void *rtcpfsm_alloc_percpu(size_t size);
 void rtcpfsm_free_percpu(void *p);

@@ -25,5 +25,8 @@ pub(crate) mod bindings {
     type __kernel_size_t = usize;
     type __kernel_ssize_t = isize;
     type __kernel_ptrdiff_t = isize;
-    include!(concat!(env!("RTCPFSM_BINDINGS_DIR"), "/bindings_generated.rs"));
+    include!(concat!(
+        env!("RTCPFSM_BINDINGS_DIR"),
+        "/bindings_generated.rs"
+    ));
 }

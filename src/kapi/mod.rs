@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Safe wrappers of what the kernel crate lacks for a network protocol. All `unsafe` code of the module is here.
 //!
-//! [`sock`], [`stream`], [`wait`] and [`proto`] are sockets; [`skb`], [`ip`] and [`route`] packets and their ways; [`hash`] and
+//! [`sock`], [`guard`], [`stream`], [`wait`] and [`proto`] are sockets; [`skb`], [`ip`] and [`route`] packets and their ways; [`hash`] and
 //! [`small`] the objects that connections are found as; [`netns`], [`proc`], [`sysctl`] and [`percpu`] what each network
 //! namespace has.
 
 pub(crate) mod addr;
 pub(crate) mod global;
+pub(crate) mod guard;
 pub(crate) mod hash;
 pub(crate) mod ip;
 pub(crate) mod lock;
@@ -22,6 +23,7 @@ pub(crate) mod small;
 pub(crate) mod sock;
 pub(crate) mod stream;
 pub(crate) mod sysctl;
+mod thunks;
 pub(crate) mod time;
 pub(crate) mod wait;
 

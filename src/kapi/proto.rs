@@ -3,12 +3,14 @@
 //! over [`Operations`], which a protocol implements with safe types.
 
 use super::addr::{Address, Endpoint};
+use super::guard::Guard;
 use super::skb::Skb;
-use super::sock::{Guard, Protocol, Sock, Storage, Storage6};
+use super::sock::{Protocol, Sock, Storage, Storage6};
+use super::thunks;
 use crate::src::ffi::bindings;
 use core::marker::PhantomData;
-use core::ptr::{addr_of_mut, null_mut, NonNull};
-use kernel::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
+use core::ptr::{addr_of_mut, NonNull};
+use kernel::ffi::{c_char, c_int, c_long, c_uint, c_ulong};
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 
@@ -22,7 +24,7 @@ impl Message<'_> {
     /// # Safety
     ///
     /// `raw` is a valid message for the result's lifetime, used by nobody else.
-    unsafe fn from_raw(raw: *mut bindings::msghdr) -> Self {
+    pub(super) unsafe fn from_raw(raw: *mut bindings::msghdr) -> Self {
         Message {
             // SAFETY: By this function's contract it is not null.
             raw: unsafe { NonNull::new_unchecked(raw) },
@@ -39,12 +41,6 @@ impl Message<'_> {
     pub(super) fn iter(&mut self) -> *mut bindings::iov_iter {
         // SAFETY: The message is valid.
         unsafe { addr_of_mut!((*self.raw.as_ptr()).msg_iter) }
-    }
-
-    /// Is this a call with ancillary data?
-    pub(crate) fn has_control(&self) -> bool {
-        // SAFETY: The message is valid.
-        unsafe { self.raw.as_ref().msg_controllen != 0 }
     }
 }
 
@@ -196,32 +192,32 @@ impl<P: Operations> Registration<P> {
             *to = *from as c_char;
         }
         proto.owner = owner;
-        proto.close = Some(close::<P>);
-        proto.pre_connect = Some(pre_connect);
-        proto.connect = Some(connect::<P>);
-        proto.disconnect = Some(disconnect::<P>);
-        proto.accept = Some(accept::<P>);
-        proto.ioctl = Some(ioctl::<P>);
-        proto.init = Some(init::<P>);
-        proto.shutdown = Some(shutdown::<P>);
-        proto.setsockopt = Some(setsockopt);
-        proto.getsockopt = Some(getsockopt);
-        proto.sendmsg = Some(sendmsg::<P>);
-        proto.recvmsg = Some(recvmsg::<P>);
-        proto.backlog_rcv = Some(backlog_rcv::<P>);
-        proto.release_cb = Some(release_cb::<P>);
-        proto.hash = Some(hash);
-        proto.unhash = Some(unhash);
-        proto.get_port = Some(get_port::<P>);
-        proto.put_port = Some(put_port::<P>);
+        proto.close = Some(thunks::close::<P>);
+        proto.pre_connect = Some(thunks::pre_connect);
+        proto.connect = Some(thunks::connect::<P>);
+        proto.disconnect = Some(thunks::disconnect::<P>);
+        proto.accept = Some(thunks::accept::<P>);
+        proto.ioctl = Some(thunks::ioctl::<P>);
+        proto.init = Some(thunks::init::<P>);
+        proto.shutdown = Some(thunks::shutdown::<P>);
+        proto.setsockopt = Some(thunks::setsockopt);
+        proto.getsockopt = Some(thunks::getsockopt);
+        proto.sendmsg = Some(thunks::sendmsg::<P>);
+        proto.recvmsg = Some(thunks::recvmsg::<P>);
+        proto.backlog_rcv = Some(thunks::backlog_rcv::<P>);
+        proto.release_cb = Some(thunks::release_cb::<P>);
+        proto.hash = Some(thunks::hash);
+        proto.unhash = Some(thunks::unhash);
+        proto.get_port = Some(thunks::get_port::<P>);
+        proto.put_port = Some(thunks::put_port::<P>);
         proto.no_autobind = true;
         proto.max_header = bindings::RTCPFSM_MAX_TCP_HEADER as c_int;
         proto.memory_allocated = t.memory_allocated.0.get();
         proto.per_cpu_fw_alloc = t.per_cpu_forward;
         proto.sockets_allocated = t.sockets_allocated.0.get();
         proto.memory_pressure = t.memory_pressure.0.get();
-        proto.enter_memory_pressure = Some(enter_memory_pressure);
-        proto.leave_memory_pressure = Some(leave_memory_pressure);
+        proto.enter_memory_pressure = Some(thunks::enter_memory_pressure);
+        proto.leave_memory_pressure = Some(thunks::leave_memory_pressure);
         proto.sysctl_mem = t.sysctl_mem.0.get().cast();
         proto.sysctl_wmem = t.sysctl_buffer.0.get().cast();
         proto.sysctl_rmem = t.sysctl_buffer.0.get().cast();
@@ -237,19 +233,21 @@ impl<P: Operations> Registration<P> {
         *t.proto.0.get_mut() = proto;
         *t.proto6.0.get_mut() = proto6;
 
-        let mut ops: bindings::proto_ops = Default::default();
-        ops.family = bindings::PF_INET as c_int;
+        let mut ops = bindings::proto_ops {
+            family: bindings::PF_INET as c_int,
+            ..Default::default()
+        };
         ops.owner = owner;
         ops.release = Some(bindings::inet_release);
         ops.bind = Some(bindings::inet_bind);
-        ops.connect = Some(stream_connect::<P>);
+        ops.connect = Some(thunks::stream_connect::<P>);
         ops.socketpair = Some(bindings::sock_no_socketpair);
         ops.accept = Some(bindings::inet_accept);
         ops.getname = Some(bindings::inet_getname);
-        ops.poll = Some(poll::<P>);
+        ops.poll = Some(thunks::poll::<P>);
         ops.ioctl = Some(bindings::inet_ioctl);
         ops.gettstamp = Some(bindings::sock_gettstamp);
-        ops.listen = Some(listen::<P>);
+        ops.listen = Some(thunks::listen::<P>);
         ops.shutdown = Some(bindings::inet_shutdown);
         ops.setsockopt = Some(bindings::sock_common_setsockopt);
         ops.getsockopt = Some(bindings::sock_common_getsockopt);
@@ -266,8 +264,10 @@ impl<P: Operations> Registration<P> {
         *t.ops.0.get_mut() = ops;
         *t.ops6.0.get_mut() = ops6;
 
-        let mut switch: bindings::inet_protosw = Default::default();
-        switch.type_ = bindings::sock_type_SOCK_STREAM as u16;
+        let mut switch = bindings::inet_protosw {
+            type_: bindings::sock_type_SOCK_STREAM as u16,
+            ..Default::default()
+        };
         switch.protocol = u16::from(protocol);
         switch.prot = t.proto.0.get();
         switch.ops = t.ops.0.get();
@@ -330,343 +330,4 @@ impl<P: Operations> Drop for Registration<P> {
             bindings::rtcpfsm_free_percpu_int(self.tables.per_cpu_forward);
         }
     }
-}
-
-fn errno<T: TryInto<c_int>>(result: Result<T>) -> c_int {
-    match result {
-        Ok(value) => value.try_into().unwrap_or(c_int::MAX),
-        Err(error) => error.to_errno(),
-    }
-}
-
-fn done(result: Result) -> c_int {
-    errno(result.map(|()| 0))
-}
-
-/// # Safety
-///
-/// The kernel calls a thunk with a live socket of the protocol, locked by the calling context.
-unsafe fn locked<'a, P: Protocol>(sk: *mut bindings::sock) -> Guard<'a, P> {
-    // SAFETY: By this function's contract.
-    unsafe { Guard::assume(Sock::from_raw(sk)) }
-}
-
-extern "C" fn init<P: Operations>(sk: *mut bindings::sock) -> c_int {
-    // SAFETY: A new socket, known to nobody yet: as good as locked. The destructor that is replaced is called by ours.
-    unsafe {
-        Sock::<P>::init_raw(sk);
-        (*sk).sk_destruct = Some(if Sock::<P>::from_raw(sk).is_v6() {
-            destruct6::<P>
-        } else {
-            destruct::<P>
-        });
-        done(P::opened(&mut locked::<P>(sk)))
-    }
-}
-
-extern "C" fn destruct<P: Operations>(sk: *mut bindings::sock) {
-    // SAFETY: The last reference is gone.
-    unsafe {
-        Sock::<P>::destruct_raw(sk);
-        bindings::inet_sock_destruct(sk);
-    }
-}
-
-extern "C" fn destruct6<P: Operations>(sk: *mut bindings::sock) {
-    // SAFETY: The last reference is gone.
-    unsafe {
-        Sock::<P>::destruct_raw(sk);
-        bindings::inet6_sock_destruct(sk);
-    }
-}
-
-extern "C" fn close<P: Operations>(sk: *mut bindings::sock, timeout: c_long) {
-    // SAFETY: The file gives its reference up by this call; the pointer is not null.
-    P::close(
-        unsafe { ARef::from_raw(NonNull::new_unchecked(sk.cast())) },
-        timeout as i64,
-    );
-}
-
-extern "C" fn pre_connect(
-    _sk: *mut bindings::sock,
-    _address: *mut bindings::sockaddr_unsized,
-    _len: c_int,
-) -> c_int {
-    0
-}
-
-extern "C" fn connect<P: Operations>(
-    sk: *mut bindings::sock,
-    address: *mut bindings::sockaddr_unsized,
-    len: c_int,
-) -> c_int {
-    // SAFETY: Locked by `stream_connect`.
-    let mut guard = unsafe { locked::<P>(sk) };
-    // SAFETY: The kernel hands the address over in a buffer of the largest size, `len` octets of it written.
-    let peer = unsafe { peer_of(address.cast(), len, guard.sk().is_v6()) };
-    done(peer.and_then(|(peer, scope_id)| P::connect(&mut guard, peer, scope_id)))
-}
-
-/// Reads the address of a connect() call.
-///
-/// # Safety
-///
-/// `address` has room for the largest socket address and `len` octets of it are valid.
-unsafe fn peer_of(address: *const c_void, len: c_int, v6: bool) -> Result<(Endpoint, u32)> {
-    if v6 {
-        if len < bindings::RTCPFSM_SIN6_LEN_RFC2133 as c_int {
-            return Err(EINVAL);
-        }
-        // SAFETY: By this function's contract; the scope is only used where it was given.
-        let sin6 = unsafe { &*address.cast::<bindings::sockaddr_in6>() };
-        if u32::from(sin6.sin6_family) != bindings::AF_INET6 {
-            return Err(EAFNOSUPPORT);
-        }
-        let scope = if len as usize >= core::mem::size_of::<bindings::sockaddr_in6>() {
-            sin6.sin6_scope_id
-        } else {
-            0
-        };
-        let endpoint = Endpoint {
-            address: Address::from_in6(&sin6.sin6_addr),
-            port: u16::from_be(sin6.sin6_port),
-            as_v6: true,
-        };
-        Ok((endpoint, scope))
-    } else {
-        if (len as usize) < core::mem::size_of::<bindings::sockaddr_in>() {
-            return Err(EINVAL);
-        }
-        // SAFETY: By this function's contract.
-        let sin = unsafe { &*address.cast::<bindings::sockaddr_in>() };
-        if u32::from(sin.sin_family) != bindings::AF_INET {
-            return Err(EAFNOSUPPORT);
-        }
-        let endpoint = Endpoint {
-            address: Address::v4(sin.sin_addr.s_addr),
-            port: u16::from_be(sin.sin_port),
-            as_v6: false,
-        };
-        Ok((endpoint, 0))
-    }
-}
-
-extern "C" fn stream_connect<P: Operations>(
-    sock: *mut bindings::socket,
-    address: *mut bindings::sockaddr_unsized,
-    len: c_int,
-    flags: c_int,
-) -> c_int {
-    // SAFETY: A socket file has its socket as long as the call runs.
-    let sk: &Sock<P> = unsafe { Sock::from_raw((*sock).sk.cast()) };
-    let mut owned = sk.lock();
-    let was_listener = match P::before_connect(&mut owned) {
-        Ok(go_on) => go_on,
-        Err(error) => return error.to_errno(),
-    };
-    // SAFETY: The socket is locked, the address as the kernel gave it.
-    let result = unsafe { bindings::__inet_stream_connect(sock, address, len, flags, 0) };
-    if was_listener && sk.kernel_state() == bindings::TCP_CLOSE && result < 0 {
-        P::connect_failed(&mut owned);
-    }
-    result
-}
-
-extern "C" fn disconnect<P: Operations>(sk: *mut bindings::sock, _flags: c_int) -> c_int {
-    // SAFETY: Locked by the caller.
-    done(P::disconnect(unsafe { &mut locked::<P>(sk) }))
-}
-
-extern "C" fn accept<P: Operations>(
-    sk: *mut bindings::sock,
-    arg: *mut bindings::proto_accept_arg,
-) -> *mut bindings::sock {
-    // SAFETY: The file keeps the socket alive; `arg` is the caller's.
-    let (listener, arg) = unsafe { (Sock::<P>::from_raw(sk), &mut *arg) };
-    match P::accept(listener, arg.flags & bindings::O_NONBLOCK as c_int != 0) {
-        Ok((child, empty)) => {
-            arg.is_empty = empty as c_int;
-            ARef::into_raw(child).as_ptr().cast()
-        }
-        Err(error) => {
-            arg.err = error.to_errno();
-            null_mut()
-        }
-    }
-}
-
-extern "C" fn ioctl<P: Operations>(
-    sk: *mut bindings::sock,
-    command: c_int,
-    karg: *mut c_int,
-) -> c_int {
-    // SAFETY: The file keeps the socket alive.
-    let sk: &Sock<P> = unsafe { Sock::from_raw(sk) };
-    let result = match command as u32 {
-        bindings::RTCPFSM_SIOCINQ => P::unread(sk),
-        bindings::RTCPFSM_SIOCOUTQ => P::unacknowledged(sk, false),
-        bindings::RTCPFSM_SIOCOUTQNSD => P::unacknowledged(sk, true),
-        _ => return -(bindings::ENOIOCTLCMD as c_int),
-    };
-    match result {
-        Err(error) => error.to_errno(),
-        Ok(value) => {
-            // SAFETY: `sk_ioctl` copies this word to the caller.
-            unsafe { *karg = value };
-            0
-        }
-    }
-}
-
-extern "C" fn shutdown<P: Operations>(sk: *mut bindings::sock, how: c_int) {
-    // SAFETY: Locked by `inet_shutdown`.
-    P::shutdown(
-        unsafe { &mut locked::<P>(sk) },
-        how & bindings::SEND_SHUTDOWN as c_int != 0,
-    );
-}
-
-extern "C" fn setsockopt(
-    sk: *mut bindings::sock,
-    level: c_int,
-    name: c_int,
-    value: bindings::sockptr_t,
-    len: c_uint,
-) -> c_int {
-    // SAFETY: Passed on as it came; a change of family would turn the socket into another protocol's.
-    unsafe {
-        match level as u32 {
-            bindings::SOL_IP => bindings::ip_setsockopt(sk, level, name, value, len),
-            bindings::SOL_IPV6
-                if u32::from((*sk).__sk_common.skc_family) == bindings::AF_INET6
-                    && name as u32 != bindings::IPV6_ADDRFORM =>
-            {
-                bindings::ipv6_setsockopt(sk, level, name, value, len)
-            }
-            _ => -(bindings::ENOPROTOOPT as c_int),
-        }
-    }
-}
-
-extern "C" fn getsockopt(
-    sk: *mut bindings::sock,
-    level: c_int,
-    name: c_int,
-    value: *mut c_char,
-    len: *mut c_int,
-) -> c_int {
-    // SAFETY: Passed on as it came.
-    unsafe {
-        match level as u32 {
-            bindings::SOL_IP => bindings::ip_getsockopt(sk, level, name, value, len),
-            bindings::SOL_IPV6 if u32::from((*sk).__sk_common.skc_family) == bindings::AF_INET6 => {
-                bindings::ipv6_getsockopt(sk, level, name, value, len)
-            }
-            _ => -(bindings::ENOPROTOOPT as c_int),
-        }
-    }
-}
-
-extern "C" fn sendmsg<P: Operations>(
-    sk: *mut bindings::sock,
-    message: *mut bindings::msghdr,
-    len: usize,
-) -> c_int {
-    // SAFETY: The file keeps the socket alive; the message is the caller's.
-    let (sk, mut message) = unsafe { (Sock::<P>::from_raw(sk), Message::from_raw(message)) };
-    errno(P::sendmsg(&mut sk.lock(), &mut message, len))
-}
-
-extern "C" fn recvmsg<P: Operations>(
-    sk: *mut bindings::sock,
-    message: *mut bindings::msghdr,
-    len: usize,
-    flags: c_int,
-) -> c_int {
-    if flags as u32 & bindings::MSG_ERRQUEUE != 0 {
-        // SAFETY: Passed on as it came.
-        return unsafe { bindings::inet_recv_error(sk, message, len as c_int) };
-    }
-    // SAFETY: The file keeps the socket alive; the message is the caller's.
-    let (sk, mut message) = unsafe { (Sock::<P>::from_raw(sk), Message::from_raw(message)) };
-    errno(P::recvmsg(&mut sk.lock(), &mut message, len, flags as u32))
-}
-
-extern "C" fn backlog_rcv<P: Operations>(
-    sk: *mut bindings::sock,
-    skb: *mut bindings::sk_buff,
-) -> c_int {
-    // SAFETY: The process that owns the socket calls it with a packet of its own.
-    unsafe {
-        if let Some(skb) = Skb::from_raw(skb) {
-            P::backlog(&mut locked::<P>(sk), skb);
-        }
-    }
-    0
-}
-
-extern "C" fn release_cb<P: Operations>(sk: *mut bindings::sock) {
-    // SAFETY: Called with the spin lock held and the ownership not yet given up.
-    unsafe { locked::<P>(sk) }.run_deferred();
-}
-
-extern "C" fn hash(_sk: *mut bindings::sock) -> c_int {
-    0
-}
-
-/// Only a socket whose making failed gets here by itself: it is in no table.
-extern "C" fn unhash(_sk: *mut bindings::sock) {}
-
-extern "C" fn get_port<P: Operations>(sk: *mut bindings::sock, port: u16) -> c_int {
-    // SAFETY: Locked by bind().
-    done(P::get_port(unsafe { &mut locked::<P>(sk) }, port))
-}
-
-extern "C" fn put_port<P: Operations>(sk: *mut bindings::sock) {
-    // SAFETY: Locked by the caller.
-    P::put_port(unsafe { &mut locked::<P>(sk) });
-}
-
-extern "C" fn listen<P: Operations>(sock: *mut bindings::socket, backlog: c_int) -> c_int {
-    // SAFETY: A socket file has its socket as long as the call runs.
-    let sk: &Sock<P> = unsafe { Sock::from_raw((*sock).sk.cast()) };
-    let mut owned = sk.lock();
-    // SAFETY: The socket is locked.
-    let unconnected = unsafe { (*sock).state == bindings::socket_state_SS_UNCONNECTED };
-    if !unconnected {
-        return EINVAL.to_errno();
-    }
-    // As inet_listen(): a negative backlog is a very large one; listen() has capped it by somaxconn.
-    done(P::listen(&mut owned, backlog as u32))
-}
-
-extern "C" fn poll<P: Operations>(
-    file: *mut bindings::file,
-    sock: *mut bindings::socket,
-    wait: *mut bindings::poll_table_struct,
-) -> bindings::__poll_t {
-    // SAFETY: The file keeps the socket alive.
-    unsafe {
-        bindings::rtcpfsm_sock_poll_wait(file, sock, wait);
-        P::poll(Sock::from_raw((*sock).sk.cast()))
-    }
-}
-
-extern "C" fn enter_memory_pressure(sk: *mut bindings::sock) {
-    // SAFETY: The flag is the protocol's own word.
-    unsafe {
-        (*(*sk).__sk_common.skc_prot)
-            .memory_pressure
-            .write_volatile(1)
-    };
-}
-
-extern "C" fn leave_memory_pressure(sk: *mut bindings::sock) {
-    // SAFETY: The flag is the protocol's own word.
-    unsafe {
-        (*(*sk).__sk_common.skc_prot)
-            .memory_pressure
-            .write_volatile(0)
-    };
 }

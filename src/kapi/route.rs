@@ -2,9 +2,10 @@
 //! Ways out of the host: the routes of connections and of answers that no socket stands behind.
 
 use super::addr::{Address, Endpoint};
+use super::guard::Guard;
 use super::netns::Net;
 use super::skb::Skb;
-use super::sock::{Guard, Protocol, Sock};
+use super::sock::{Protocol, Sock};
 use crate::src::ffi::bindings;
 use core::ptr::{null, NonNull};
 use kernel::prelude::*;

@@ -5,7 +5,6 @@ use super::addr::Address;
 use super::netns::Net;
 use crate::src::ffi::bindings;
 use core::ptr::NonNull;
-use kernel::prelude::*;
 
 /// A packet that we own alone: dropped packets are freed, sent or queued ones are given away.
 pub(crate) struct Skb(NonNull<bindings::sk_buff>);

@@ -3,9 +3,10 @@
 //!
 //! Nothing here knows sequence numbers: positions are octets from the start of the send queue.
 
+use super::guard::Guard;
 use super::proto::Message;
 use super::skb::{ReceiveNote, Skb};
-use super::sock::{Guard, Protocol};
+use super::sock::Protocol;
 use crate::src::ffi::bindings;
 use core::ptr::{null_mut, NonNull};
 use kernel::prelude::*;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Sleeping on a socket: the lock is released meanwhile, packets are handled, and the condition is asked again.
 
-use super::sock::{Guard, Protocol, Sock};
+use super::guard::Guard;
+use super::sock::{Protocol, Sock};
 use crate::src::ffi::bindings;
 use kernel::ffi::c_long;
 use kernel::prelude::*;

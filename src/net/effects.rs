@@ -53,6 +53,12 @@ pub(crate) fn receive_room(sk: &Locked<'_>) -> u32 {
 
 /// Carries out the effects of one call of the machine.
 pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Config) {
+    // In a kernel with debug assertions the machine is checked after every input.
+    if cfg!(debug_assertions) {
+        if let Err(broken) = sk.tcb.invariants() {
+            pr_err!("BUG: the machine in {} breaks: {}\n", sk.tcb.state().name(), broken);
+        }
+    }
     let net = sk.sk().net();
     let per_net = PerNet::of(net);
     per_net.counters().count(out);

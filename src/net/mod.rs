@@ -38,10 +38,10 @@ pub(crate) mod tx;
 
 use crate::src::fsm::{Instant, SeqNumber, State, Tcb};
 use crate::src::kapi::global::Global;
+use crate::src::kapi::guard::Guard;
 use crate::src::kapi::random::SipKey;
-use crate::src::kapi::sock::{Guard, Protocol, Sock};
+use crate::src::kapi::sock::{Protocol, Sock};
 use crate::src::kapi::time;
-use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 
 /// The protocol, as a type.

@@ -15,7 +15,6 @@ use crate::src::kapi::hash::Kind;
 use crate::src::kapi::lock::{lock_class, Class};
 use crate::src::kapi::netns::Net;
 use crate::src::kapi::small::{CacheCell, Small, SmallObject};
-use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 
 /// What is behind the lock of a TIME-WAIT.

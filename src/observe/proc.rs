@@ -160,33 +160,46 @@ impl<S: Source> Rows for Statistics<S> {
     fn show(net: &Net, _row: usize, file: &SeqFile) -> Result {
         let counters = S::counters(net);
         for id in ArcId::all() {
-            let arc = id.arc();
+            let (arc, count) = (id.arc(), counters.arcs(id));
+            let (from, to) = (arc.from.name(), arc.to.name());
             seq_print!(
                 file,
-                "arc {} {} {} {}\n",
+                "arc {} {} {} {} {}\n",
                 arc.name,
-                counters.arcs(id),
-                arc.from.name(),
-                arc.to.name()
+                count,
+                from,
+                to,
+                arc.clause
             );
         }
         for reason in DropReason::ALL {
-            seq_print!(file, "drop {} {}\n", reason.name(), counters.drops(*reason));
-        }
-        for reason in ResetReason::ALL {
+            let count = counters.drops(*reason);
             seq_print!(
                 file,
-                "reset {} {}\n",
+                "drop {} {} {}\n",
                 reason.name(),
-                counters.resets(*reason)
+                count,
+                reason.clause()
+            );
+        }
+        for reason in ResetReason::ALL {
+            let count = counters.resets(*reason);
+            seq_print!(
+                file,
+                "reset {} {} {}\n",
+                reason.name(),
+                count,
+                reason.clause()
             );
         }
         for reason in ChallengeReason::ALL {
+            let count = counters.challenges(*reason);
             seq_print!(
                 file,
-                "challenge {} {}\n",
+                "challenge {} {} {}\n",
                 reason.name(),
-                counters.challenges(*reason)
+                count,
+                reason.clause()
             );
         }
         for state in State::ALL.iter().filter(|state| **state != State::Closed) {
