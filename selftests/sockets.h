@@ -101,10 +101,14 @@ static inline int protocol_of(variant_t *v)
 
 static inline void side_enter(enum side side)
 {
+	static int now = -1;
 	int ns = side_ns[side == CLIENT || side == VOID];
 
-	if (ns >= 0 && setns(ns, CLONE_NEWNET))
+	if (ns < 0 || ns == now)
+		return;
+	if (setns(ns, CLONE_NEWNET))
 		perror("setns");
+	now = ns;
 }
 
 /* The address of a side as text for inet_pton(), or NULL when this run has none. */
@@ -478,9 +482,14 @@ static inline int sockets_main(int argc, char **argv)
 	}
 	for (int i = 1; i < argc && n < 62; i++)
 		args[n++] = argv[i];
-	for (int i = 0; i < 2; i++)
-		if (ns[i])
+	for (int i = 0; i < 2; i++) {
+		if (!ns[i])
+			continue;
+		if (i && ns[0] && !strcmp(ns[0], ns[1]))
+			side_ns[1] = side_ns[0];
+		else
 			side_ns[i] = open(ns[i], O_RDONLY | O_CLOEXEC);
+	}
 	return test_harness_run(n, args);
 }
 

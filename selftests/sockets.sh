@@ -32,29 +32,31 @@ add_void() {
 	export SOCKETS_VOID4=198.51.100.2 SOCKETS_VOID6=2001:db8:1::2
 }
 
-# describe WHERE NAME: "v6.must_43_bind_x" over WHERE as a test's description, requirement ids in front.
+# describe WHERE NAME: sets text: "v6.must_43_bind_x" over WHERE as a test's description, requirement ids in front.
+# Without a subshell: a fork is dear in a debug kernel.
 describe() {
-	local variant=${2%%.*} text=${2#*.} ids=''
+	local variant=${2%%.*} ids=''
+	text=${2#*.}
 	while [[ $text =~ ^(must|shld|may|rec)_([0-9]+)_(.*)$ ]]; do
 		ids+=${ids:+, }${BASH_REMATCH[1]^^}-${BASH_REMATCH[2]}
 		text=${BASH_REMATCH[3]}
 	done
-	echo "${ids:+$ids: }$1 ${variant#tcp_}: ${text//_/ }"
+	text="${ids:+$ids: }$1 ${variant#tcp_}: ${text//_/ }"
 }
 
 # run WHERE PROGRAM ARGS..: each of the program's tests becomes one of this script's.
 run() {
-	local where=$1 program=$2 line name
+	local where=$1 program=$2 line name text
 	shift 2
 	while read -r line; do
 		case $line in
 		'ok '* | 'not ok '*)
 			name=${line#*ok * ip.}
-			name=${name%% *}
+			describe "$where" "${name%% *}"
 			case $line in
-			*'# SKIP'*) ktap_test_skip "$(describe "$where" "$name")" ;;
-			ok*) ktap_test_pass "$(describe "$where" "$name")" ;;
-			*) ktap_test_fail "$(describe "$where" "$name")" ;;
+			*'# SKIP'*) ktap_test_skip "$text" ;;
+			ok*) ktap_test_pass "$text" ;;
+			*) ktap_test_fail "$text" ;;
 			esac
 			;;
 		'# '*'sockets_'*:* | '# '*'Test '*) printf '%s\n' "$line" ;;
