@@ -115,7 +115,8 @@ impl Tcb {
     fn on_synchronized(&mut self, now: Instant, segment: &Segment, out: &mut Outbox) -> Step {
         if self.is_syn_ack_of_simultaneous_open(now, segment) {
             // RFC 9293 3.5, figure 8: the SYN is known already, its acknowledgment is what counts.
-            return self.step_5_ack(now, segment, out);
+            self.step_5_ack(now, segment, out)?;
+            return self.step_6_to_8(now, segment, segment.seq + 1, out);
         }
         self.step_1_sequence(now, segment, out)?;
         self.step_2_rst(now, segment, out)?;
@@ -133,7 +134,6 @@ impl Tcb {
             && segment.flags.contains(Flags::SYN | Flags::ACK)
             && !segment.flags.contains(Flags::RST)
             && segment.seq == self.irs
-            && segment.payload_len == 0
             && !self.is_paws_rejected(now, segment)
             && segment.ack.after(self.snd_una)
             && segment.ack.at_or_before(self.snd_nxt)

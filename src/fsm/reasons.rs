@@ -45,8 +45,6 @@ macro_rules! reasons {
 reasons! {
     /// Why a segment, or a part of it, was dropped. Those marked as notes do not drop it.
     DropReason {
-        /// The link layer delivered it for another host.
-        NotForUs, "not-for-us", "RFC 1122 3.3.6";
         /// It was sent to a broadcast or multicast address.
         MulticastOrBroadcast, "multicast-or-broadcast", "RFC 9293 3.9.2.3 MUST-57";
         /// Its source is no address of one host.
@@ -61,8 +59,6 @@ reasons! {
         BadOption, "bad-option", "RFC 9293 3.2 MUST-7";
         /// A security policy of the host forbade it.
         Policy, "policy", "RFC 4301 5.2";
-        /// Its hop limit is less than the socket asks for.
-        MinTtl, "min-ttl", "RFC 5082";
         /// No socket of that address and port; the answer is an RST.
         NoSocket, "no-socket", "RFC 9293 3.10.7.1";
         /// An RST for a connection that does not exist.

@@ -284,7 +284,7 @@ fn an_orphan_does_not_wait_for_ever_in_fin_wait_2() {
 }
 
 #[test]
-fn must_12_the_program_can_tell_a_reset_from_a_close() {
+fn the_program_can_tell_a_reset_from_a_close() {
     for (state, error) in [
         (State::SynReceived, Some(ConnError::Refused)),
         (State::Established, Some(ConnError::Reset)),

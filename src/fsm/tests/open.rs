@@ -252,6 +252,15 @@ fn closing_in_syn_received_sends_both_syn_and_fin_again() {
     assert_eq!(host.state(), State::TimeWait);
 }
 
+/// The SYN-ACK of a simultaneous open may acknowledge the FIN that followed our SYN.
+#[test]
+fn a_syn_ack_may_acknowledge_the_fin_too() {
+    let mut host = Host::syn_received();
+    host.user(UserCall::ShutdownWrite);
+    host.arrive(syn(SYN | ACK, IRS, ISS + 2));
+    assert_eq!(host.state(), State::FinWait2);
+}
+
 /// RFC 9293 3.10.4, SYN-RECEIVED: with data queued the CLOSE waits.
 #[test]
 fn closing_in_syn_received_sends_the_data_first() {
@@ -353,7 +362,7 @@ fn a_socket_can_be_opened_again_after_its_connection() {
 }
 
 #[test]
-fn must_12_a_refused_connection_tells_the_program() {
+fn a_refused_connection_tells_the_program() {
     let mut host = Host::syn_sent();
     let out = host.arrive(seg(RST | ACK, 0, ISS + 1));
     assert_eq!(out.error, Some(ConnError::Refused));

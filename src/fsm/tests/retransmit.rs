@@ -92,7 +92,7 @@ fn must_20_shld_10_r1_advises_ip_and_r2_closes() {
 }
 
 #[test]
-fn shld_9_the_program_can_learn_of_trouble_between_r1_and_r2() {
+fn the_program_can_learn_of_trouble_between_r1_and_r2() {
     let mut host = Host::established();
     host.queue(100);
     let mut told = 0;

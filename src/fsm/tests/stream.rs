@@ -66,7 +66,7 @@ fn a_full_buffer_takes_no_data_even_in_the_window() {
 }
 
 #[test]
-fn must_58_must_59_one_ack_for_all_segments_that_were_handled() {
+fn must_58_one_ack_for_all_segments_that_were_handled() {
     let mut host = Host::established();
     let mut out = Outbox::new();
     for at in 0..3 {
@@ -89,11 +89,13 @@ fn must_58_an_ack_goes_with_the_data_that_is_sent() {
 }
 
 #[test]
-fn must_40_an_ack_is_sent_at_once() {
+fn must_40_shld_19_an_ack_is_sent_at_once() {
     let mut host = Host::established();
-    host.arrive(data(seg(ACK, IRS + 1, ISS + 1), 1));
-    assert_eq!(host.only().ack, raw(IRS + 2));
-    assert_eq!(host.timer(), None);
+    for (at, len) in [(1, 1), (2, 1_000), (1_002, 1_000)] {
+        host.arrive(data(seg(ACK, IRS + at, ISS + 1), len));
+        assert_eq!(host.only().ack, raw(IRS + at + len));
+        assert_eq!(host.timer(), None);
+    }
 }
 
 #[test]
@@ -168,7 +170,7 @@ fn must_61_psh_is_on_the_last_segment_of_the_queue() {
 }
 
 #[test]
-fn shld_7_nagle_holds_small_segments_back_while_data_is_in_flight() {
+fn shld_7_shld_27_nagle_holds_small_segments_back_while_data_is_in_flight() {
     let mut host = Host::established();
     host.queue(10);
     assert_eq!(host.only().payload_len, 10);
@@ -184,7 +186,7 @@ fn shld_7_nagle_holds_small_segments_back_while_data_is_in_flight() {
 }
 
 #[test]
-fn must_17_nagle_can_be_turned_off() {
+fn nagle_can_be_turned_off() {
     let mut host = Host::established();
     host.tcb.set_nodelay(true);
     for _ in 0..3 {
