@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The kernel's inline functions and macros of the socket and packet layers, callable from Rust. No logic lives here. */
 #include "helpers_net.h"
+#include <linux/filter.h>
 #include <linux/jhash.h>
 #include <linux/wait.h>
 #include <net/addrconf.h>
@@ -113,6 +114,13 @@ bool rtcpfsm_same_bind_dev(const struct sock *sk, int dif, int sdif)
 }
 
 __be32 rtcpfsm_rcv_saddr(const struct inet_sock *inet) { return inet->inet_rcv_saddr; }
+void rtcpfsm_forget_num(struct inet_sock *inet) { inet->inet_num = 0; }
+void rtcpfsm_sockets_allocated_inc(struct sock *sk) { sk_sockets_allocated_inc(sk); }
+void rtcpfsm_sockets_allocated_dec(struct sock *sk) { sk_sockets_allocated_dec(sk); }
+bool rtcpfsm_sk_filter(struct sock *sk, struct sk_buff *skb)
+{
+	return !rcu_access_pointer(sk->sk_filter) || !sk_filter(sk, skb);
+}
 u16 rtcpfsm_inet_num(const struct inet_sock *inet) { return inet->inet_num; }
 void rtcpfsm_set_ports(struct inet_sock *inet, u16 num, __be16 dport)
 {

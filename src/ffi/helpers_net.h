@@ -78,6 +78,10 @@ bool rtcpfsm_local_port_reserved(struct net *net, u16 port);
 bool rtcpfsm_same_bind_dev(const struct sock *sk, int dif, int sdif);
 
 __be32 rtcpfsm_rcv_saddr(const struct inet_sock *inet);
+void rtcpfsm_forget_num(struct inet_sock *inet);
+void rtcpfsm_sockets_allocated_inc(struct sock *sk);
+void rtcpfsm_sockets_allocated_dec(struct sock *sk);
+bool rtcpfsm_sk_filter(struct sock *sk, struct sk_buff *skb);
 u16 rtcpfsm_inet_num(const struct inet_sock *inet);
 void rtcpfsm_set_ports(struct inet_sock *inet, u16 num, __be16 dport);
 void rtcpfsm_set_addresses(struct sock *sk, const struct in6_addr *local, const struct in6_addr *remote);

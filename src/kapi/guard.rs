@@ -285,6 +285,18 @@ impl<'a, P: Protocol> Guard<'a, P> {
         head.set_bound_device(self.sk.bound_device());
     }
 
+    /// The port is given back; getsockname() still tells which it was.
+    pub(crate) fn forget_port(&mut self) {
+        // SAFETY: The socket is locked by us.
+        unsafe { bindings::rtcpfsm_forget_num(self.sk.inet()) };
+    }
+
+    /// Does the program's filter (SO_ATTACH_FILTER) let this segment in? It may cut payload off; who cuts the header, drops it.
+    pub(crate) fn passes_filter(&mut self, skb: &mut Skb, header_len: u32) -> bool {
+        // SAFETY: The socket is locked by us; the packet is ours, its data at the transport header.
+        unsafe { bindings::rtcpfsm_sk_filter(self.sk.raw(), skb.raw()) && skb.len() >= header_len }
+    }
+
     /// Writes both ends of the connection where the kernel and its tools look for them.
     pub(crate) fn set_ports(&mut self, local: u16, remote: u16) {
         // SAFETY: The socket is locked by us.

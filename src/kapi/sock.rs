@@ -231,6 +231,7 @@ impl<P: Protocol> Sock<P> {
         // SAFETY: By this function's contract.
         unsafe {
             assert!(!(*storage).head.is_hashed() && !(*storage).head.is_bound());
+            bindings::rtcpfsm_sockets_allocated_dec(sk);
             (*storage).shared.assume_init_drop();
             (*storage).locked.get_mut().assume_init_drop();
         }

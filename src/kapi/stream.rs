@@ -343,6 +343,7 @@ impl<P: Protocol> Guard<'_, P> {
                 (*frag).page = null_mut();
             }
             bindings::rtcpfsm_sk_mem_reclaim_final(sk);
+            bindings::rtcpfsm_xfrm_sk_free_policy(sk);
         }
     }
 }

@@ -36,6 +36,8 @@ pub(super) extern "C" fn init<P: Operations>(sk: *mut bindings::sock) -> c_int {
     // SAFETY: A new socket, known to nobody yet: as good as locked. The destructor that is replaced is called by ours.
     unsafe {
         Sock::<P>::init_raw(sk);
+        // For a child `sk_clone` counts, and for all of them `destruct_raw` counts down.
+        bindings::rtcpfsm_sockets_allocated_inc(sk);
         (*sk).sk_destruct = Some(if Sock::<P>::from_raw(sk).is_v6() {
             destruct6::<P>
         } else {
@@ -142,10 +144,15 @@ pub(super) extern "C" fn stream_connect<P: Operations>(
     // SAFETY: A socket file has its socket as long as the call runs.
     let sk: &Sock<P> = unsafe { Sock::from_raw((*sock).sk.cast()) };
     let mut owned = sk.lock();
-    let was_listener = match P::before_connect(&mut owned) {
-        Ok(go_on) => go_on,
-        Err(error) => return error.to_errno(),
-    };
+    // AF_UNSPEC, which is zero, does not open: it ends what there is.
+    // SAFETY: The kernel gives as much of an address as `len` says.
+    let unspec = len as usize >= core::mem::size_of::<bindings::__kernel_sa_family_t>()
+        && unsafe { (*address).sa_family } == 0;
+    let was_listener = !unspec
+        && match P::before_connect(&mut owned) {
+            Ok(go_on) => go_on,
+            Err(error) => return error.to_errno(),
+        };
     // SAFETY: The socket is locked, the address as the kernel gave it.
     let result = unsafe { bindings::__inet_stream_connect(sock, address, len, flags, 0) };
     if was_listener && sk.kernel_state() == bindings::TCP_CLOSE && result < 0 {

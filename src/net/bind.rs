@@ -139,7 +139,7 @@ fn claim_port(sk: &mut Locked<'_>, port: u16) -> Result {
 pub(crate) fn release_port(sk: &mut Locked<'_>) {
     if sk.sk().head().is_bound() {
         instance().tables.unbind(sk.sk());
-        sk.set_ports(0, 0);
+        sk.forget_port();
     }
 }
 

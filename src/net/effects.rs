@@ -56,7 +56,11 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
     // In a kernel with debug assertions the machine is checked after every input.
     if cfg!(debug_assertions) {
         if let Err(broken) = sk.tcb.invariants() {
-            pr_err!("BUG: the machine in {} breaks: {}\n", sk.tcb.state().name(), broken);
+            pr_err!(
+                "BUG: the machine in {} breaks: {}\n",
+                sk.tcb.state().name(),
+                broken
+            );
         }
     }
     let net = sk.sk().net();

@@ -112,7 +112,7 @@ fn verify(skb: &mut Skb, v6: bool) -> Result<(Segment, Key), DropReason> {
 pub(crate) fn dispatch(mut arrived: Arrived) {
     let tables = &instance().tables;
     for _ in 0..LOOKUPS {
-        let taken = match tables.find(&arrived.key) {
+        let taken = match tables.find_for(&arrived.key, arrived.interfaces) {
             Some(Object::Socket(sk)) => socket(&sk, arrived),
             Some(Object::Request(request)) => request::segment(&request, arrived),
             Some(Object::TimeWait(waiting)) => time_wait::segment(&waiting, arrived),
@@ -163,18 +163,29 @@ pub(crate) fn process(sk: &mut Locked<'_>, arrived: Arrived) -> Taken {
     } = arrived;
     let now = now();
     let per_net = PerNet::of(sk.sk().net());
+    let header_len = u32::from(segment.header_len);
+    if !sk.passes_filter(&mut skb, header_len) {
+        per_net.counters().drop(DropReason::Policy);
+        return Taken::Done;
+    }
+    // The filter may have cut payload off; what is gone has not arrived, nor has a FIN behind it.
+    let payload_len = skb.len().saturating_sub(header_len);
+    if payload_len < segment.payload_len {
+        segment.payload_len = payload_len;
+        segment.flags = without_fin(segment.flags);
+    }
     let config = per_net.config();
     let mut out = Outbox::new();
     // A reader who is slow loses no ACK, RST or window update: only the text (and the FIN behind it) is refused.
     if segment.payload_len > 0 && !sk.has_receive_memory(&skb) {
         segment.payload_len = 0;
-        segment.flags = Flags::from_bits(segment.flags.bits() & !Flags::FIN.bits());
+        segment.flags = without_fin(segment.flags);
         per_net.counters().drop(DropReason::ReceiveBufferFull);
     }
     effects::update_room(sk);
     sk.tcb.on_segment(now, &segment, &config, &mut out);
     if let Some(deliver) = out.deliver {
-        skb.pull(u32::from(segment.header_len));
+        skb.pull(header_len);
         sk.receive_queue_append(skb, deliver.skip, deliver.len);
         effects::update_room(sk);
     } else {
@@ -182,6 +193,10 @@ pub(crate) fn process(sk: &mut Locked<'_>, arrived: Arrived) -> Taken {
     }
     effects::apply(sk, &out, now, &config);
     Taken::Done
+}
+
+fn without_fin(flags: Flags) -> Flags {
+    Flags::from_bits(flags.bits() & !Flags::FIN.bits())
 }
 
 /// A packet that waited while a process owned the socket.

@@ -57,10 +57,18 @@ impl Tables {
     }
 
     /// The object of this connection.
-    #[inline]
     pub(crate) fn find(&self, key: &Key) -> Option<Object> {
         let hash = self.hash(key);
         self.connections.find(hash, |head| head.matches(key, hash))
+    }
+
+    /// The object of the connection that a segment from one of these interfaces belongs to (SO_BINDTODEVICE).
+    #[inline]
+    pub(crate) fn find_for(&self, key: &Key, interfaces: (i32, i32)) -> Option<Object> {
+        let hash = self.hash(key);
+        self.connections.find(hash, |head| {
+            head.matches(key, hash) && takes(head, interfaces)
+        })
     }
 
     /// The listener for this connection: a socket bound to the very address before one bound to all, IPv4's own before one of
@@ -78,8 +86,7 @@ impl Tables {
             if its.net != key.net || its.local_port() != key.local_port() {
                 return 0;
             }
-            let device = head.bound_device() as i32;
-            if device != 0 && device != interfaces.0 && device != interfaces.1 {
+            if !takes(head, interfaces) {
                 return 0;
             }
             let address = if its.local == key.local {
@@ -102,7 +109,7 @@ impl Tables {
                 return 0;
             };
             // Above the low bits stands what decides; they spread the connections over a reuse group.
-            let rank = address + u32::from(device != 0);
+            let rank = address + u32::from(head.bound_device() != 0);
             let low = if head.has(flag::REUSE_PORT) {
                 (spread ^ head.tie_breaker()) & 0xffff
             } else {
@@ -173,4 +180,11 @@ impl Tables {
             }
         }
     }
+}
+
+/// Is the object bound to no device, or to one of these (that of arrival, and the one that it is enslaved to)?
+#[inline]
+fn takes(head: &Head, interfaces: (i32, i32)) -> bool {
+    let device = head.bound_device() as i32;
+    device == 0 || device == interfaces.0 || device == interfaces.1
 }
