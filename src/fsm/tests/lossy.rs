@@ -361,11 +361,11 @@ fn transfer(seed: u64, loss: u64, lens: [usize; 2], full: bool, simultaneous: bo
     };
     network.ends[0].closes_last = order == 1;
     network.ends[1].closes_last = order == 2;
-    for at in 0..=usize::from(simultaneous) {
+    let active = if simultaneous { 2 } else { 1 };
+    for (at, iss) in isses.into_iter().enumerate().take(active) {
         let end = &mut network.ends[at];
         end.form = Form::Block;
-        end.host
-            .user(UserCall::Connect(End::open_params(isses[at])));
+        end.host.user(UserCall::Connect(End::open_params(iss)));
         network.flush(at);
     }
     network.run();

@@ -160,12 +160,15 @@ impl Host {
                 .find(|note| *note == crate::fsm::DropReason::NoArc),
             None
         );
+        if let Err(broken) = self.tcb.invariants() {
+            panic!("does not hold at once: {broken}");
+        }
         self.tcb.set_receive_space(self.space);
         while let Some(segment) = self.tcb.next_segment(self.now, &self.cfg) {
             self.sent.push(segment);
             assert!(self.sent.len() < 1_000, "the machine never stops to send");
         }
-        if let Err(broken) = self.tcb.invariants() {
+        if let Err(broken) = self.tcb.settled_invariants() {
             panic!("does not hold: {broken}");
         }
         if out.fate == Fate::Closed {
