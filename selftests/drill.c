@@ -89,17 +89,35 @@ static int line_number;
 static char line_text[512];
 static uint64_t mark;
 
+/* What the script leaves behind goes at once, so that nothing of it meets the next one. */
+static void finish(void)
+{
+	struct pattern rst = { .flags = RST };
+
+	sockets_abort();
+	proc_finish();
+	for (int i = 0; i < NPEERS && drill.ready; i++) {
+		drill.peer = &drill.peers[i];
+		if (drill.peer->known)
+			inject(&rst);
+	}
+}
+
 void fail(const char *fmt, ...)
 {
+	static bool failing;
 	va_list args;
+
+	if (failing)
+		exit(1);
+	failing = true;
 
 	fprintf(stderr, "%s:%d: %s: ", script_name, line_number, line_text);
 	va_start(args, fmt);
 	vfprintf(stderr, fmt, args);
 	va_end(args);
 	fputc('\n', stderr);
-	sockets_abort();
-	proc_finish();
+	finish();
 	exit(1);
 }
 
@@ -374,9 +392,9 @@ int main(int argc, char **argv)
 			fail("%s", strerror(errno));
 	}
 	tun_open();
+	drill.ready = true;
 	proc_start();
 	run_script(f);
-	sockets_abort();
-	proc_finish();
+	finish();
 	return 0;
 }

@@ -67,6 +67,7 @@ extern struct drill {
 	const char	*host_addr, *peer_addr;
 	int		mtu;
 	int		tun;
+	bool		ready;		/* the device is there */
 	uint64_t	patience;	/* microseconds to wait for what should come */
 	uint64_t	event;		/* when the last thing happened */
 	struct peer	peers[NPEERS];

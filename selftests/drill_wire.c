@@ -274,7 +274,7 @@ void inject(struct pattern *p)
 	put16(tcp + 14, p->has_win ? p->win : 65535);
 	put16(tcp + 18, p->urg);
 	for (i = 0; i < p->len; i++)
-		tcp[20 + optlen + i] = stream_octet(seq - peer->isn - 1 + i);
+		tcp[20 + optlen + i] = stream_octet(seq - peer->isn - !(p->flags & SYN) + i);
 	len = 20 + optlen + p->len;
 	if (p->has_trunc && p->trunc < len)
 		len = p->trunc;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# ABORT (close with linger 0) in every state.
+# ABORT (close with linger 0, or connect to AF_UNSPEC) in every state.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
 . "$(dirname "$0")/paths.sh"
@@ -9,19 +9,17 @@ setup_ns host
 
 # abort STATE RST [DRILL OPTIONS..]: from STATE, by a segment that is RST ("nothing 50": by none).
 abort() {
-	local state=$1 rst=$2 way=in_${1//-/_} socket=C
+	local state=$1 rst=$2 way=in_${1//-/_}
 	shift 2
-	case $state in listen | syn-received) socket=L ;; esac
 	prove "RFC 9293 3.10.5: abort in ${state^^}${*:+, IPv6}: CLOSED, and the segment is: $rst" "$@" <<-EOF
 	${!way}
-	abort $socket
+	abort C
 	> $rst
 	state CLOSED
 	count arc ${state%-active}-abort +1
 	EOF
 }
 
-abort listen 'nothing 50'
 abort syn-sent 'nothing 50'
 abort syn-received-active 'R seq 1'
 abort established 'R seq 1'
@@ -31,6 +29,16 @@ abort fin-wait-2 'R seq 2'
 abort close-wait 'R seq 1'
 abort closing 'nothing 50'
 abort last-ack 'nothing 50'
+
+prove 'RFC 9293 3.10.5: abort in LISTEN, by connect() to AF_UNSPEC: CLOSED, without a segment' <<EOF
+$in_listen
+disconnect L
+count arc listen-abort +1
+count gauge LISTEN +0
+> nothing 50
+< S
+> RA seq 0 ack 1
+EOF
 
 prove 'RFC 9293 3.10.5: abort in TIME-WAIT: no segment, and TIME-WAIT goes on' <<EOF
 $in_time_wait

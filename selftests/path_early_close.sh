@@ -18,10 +18,11 @@ count gauge LISTEN +0
 count reset no-connection +1
 EOF
 
-prove 'RFC 9293 3.10.4: shutdown() of a listener is its CLOSE, too' <<EOF
+prove 'RFC 9293 3.10.5: shutdown() of a listener is its ABORT' <<EOF
 $in_listen
 shutdown L rd
-count arc listen-close +1
+count arc listen-abort +1
+count gauge LISTEN +0
 < S
 > RA seq 0 ack 1
 EOF

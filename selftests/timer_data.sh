@@ -85,12 +85,17 @@ send C 2144
 outq C 0
 EOF
 
-prove 'SHLD-10, SHLD-9: between R1 and R2 SO_ERROR stays clear, and data goes through when the peer is back' <<EOF
+prove 'SHLD-9, SHLD-10: from the third retransmission on, R1, SO_ERROR tells ETIMEDOUT; the connection lives on' <<EOF
 $in_established
 send C 10
 > PA seq 1 ack 1 len 10
-repeat 5 > PA seq 1 ack 1 len 10
+repeat 2 > PA seq 1 ack 1 len 10
 sockerr C 0
+> PA seq 1 ack 1 len 10
+sockerr C ETIMEDOUT
+sockerr C 0
+poll C out
+state ESTABLISHED
 < A
 < PA len 10
 > A seq 11 ack 11

@@ -5,7 +5,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
 . "$(dirname "$0")/paths.sh"
-begin 9
+begin 11
 setup_ns host
 
 probes="
@@ -87,15 +87,79 @@ accept L C
 send C 1000
 > A seq 1 ack 1 len 536
 < A ack 1 win 100
-> PA seq 1 len 100 within 0..300
+> A seq 1 len 100 within 200..240
+< A ack 101 win 0
+> A seq 101 len 1 within 200..460
+< A ack 102 win 5000
+> A seq 102 len 536
+< A ack 638
+> PA seq 638 len 363
+< A
+outq C 0
 EOF
+
+# Both halves of our buffer are small, so that two segments close the window.
+closed="
+socket L
+option L rcvbuf 2304
+listen L
+< S
+> SA seq 0 ack 1 win 2304
+< A
+accept L C
+< PA len 1300
+> A seq 1 ack 1301 win 1004
+< PA len 1004
+> A seq 1 ack 2305 win 0
+column rcv_wnd 0"
 
 prove 'MUST-66: our window is closed: an exact RST still ends the connection' <<EOF
-$in_listen
-option L rcvbuf 2304
+$closed
+< R
+state CLOSED
+sockerr C ECONNRESET
 EOF
 
-prove 'MUST-66: our window is closed: a FIN and an ACK still count' <<EOF
-$in_listen
+prove 'MUST-66: our window is closed: an ACK and a FIN still count' <<EOF
+$closed
+send C 10
+> PA seq 1 ack 2305 len 10 win 0
+< A
+outq C 0
+< FA
+> A seq 11 ack 2306 win 0
+state CLOSE-WAIT
+recv C 2304
+recv C eof
+EOF
+
+prove 'RFC 9293 3.8.6.1: our window is closed: a probe is answered, its octet not taken; read, the window is told' <<EOF
+$closed
+< PA seq 2305 len 1
+> A seq 1 ack 2305 win 0
+inq C 2304
+recv C 2304
+> A seq 1 ack 2305 win 2304
+< PA seq 2305 len 100
+> A seq 1 ack 2405
+recv C 100
+EOF
+
+prove 'SHLD-14: our window never shrinks: what was offered is taken, even if the program reads nothing' <<EOF
+socket L
+option L rcvbuf 2304
+listen L
+< S
+> SA seq 0 ack 1 win 2304
+< A
+accept L C
+< PA len 100
+> A ack 101 win 2204
+< PA len 1100
+> A ack 1201 win 1104
+< PA len 1104
+> A ack 2305 win 0
+recv C 2304
+> A ack 2305 win 2304
 EOF
 finish
