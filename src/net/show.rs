@@ -33,15 +33,17 @@ impl Source for Rtcpfsm {
             Some(row) => objects(&tables.connections, row, net)?,
         };
         for object in &objects {
-            match object {
-                Object::Socket(sk) => show(&socket(sk)),
+            let line = match object {
+                Object::Socket(sk) => socket(sk),
                 Object::Request(half_open) => {
                     let (status, uid) = request::status(half_open);
-                    show(&small(half_open.head(), status, uid));
+                    small(half_open.head(), status, uid)
                 }
-                Object::TimeWait(waiting) => {
-                    show(&small(waiting.head(), time_wait::status(waiting), 0))
-                }
+                Object::TimeWait(waiting) => small(waiting.head(), time_wait::status(waiting), 0),
+            };
+            // One that ended since the bucket was unlocked is in no table any more.
+            if line.status.state != State::Closed {
+                show(&line);
             }
         }
         Ok(())
