@@ -55,8 +55,8 @@ impl State {
     /// How many there are.
     pub(crate) const COUNT: usize = Self::ALL.len();
 
-    /// The place in [`ALL`](Self::ALL), for arrays of gauges.
-    #[inline]
+    /// The place in [`ALL`](Self::ALL).
+    #[cfg(test)]
     pub(crate) const fn index(self) -> usize {
         self as usize
     }
@@ -79,6 +79,7 @@ impl State {
     }
 
     /// The state of an index; `None` if there is none.
+    #[cfg(test)]
     pub(crate) fn from_u8(index: u8) -> Option<Self> {
         Self::ALL.get(usize::from(index)).copied()
     }

@@ -20,8 +20,6 @@ pub(crate) enum IcmpKind {
     TimeExceeded,
     /// Parameter problem.
     ParameterProblem,
-    /// Source quench, which nobody should send any more.
-    SourceQuench,
 }
 
 /// An ICMP error, and what it quotes.
@@ -62,8 +60,6 @@ impl Tcb {
             return IcmpOutcome::Ignored;
         }
         let error = match icmp.kind {
-            // MUST-55.
-            IcmpKind::SourceQuench => return IcmpOutcome::Ignored,
             IcmpKind::Unreachable(CODE_FRAGMENTATION_NEEDED) => return IcmpOutcome::Ignored,
             IcmpKind::Unreachable(code) => ConnError::Unreachable(code),
             IcmpKind::TimeExceeded => ConnError::TimeExceeded,

@@ -4,7 +4,7 @@
 //!
 //! It knows no kernel types, allocates nothing, has no clock and never panics. It is told the time and an input, and
 //! says what to do: a [`Tcb`] is a connection, a [`SynReq`] a half-open one of a listener, a [`TimeWait`] what is left of one.
-//! Their calls fill an [`Outbox`]; after each call on a Tcb, [`Tcb::next_segment`] tells what is to be sent. [`ARCS`] is the table
+//! Their calls fill an [`Outbox`]; after each call on a Tcb, [`Tcb::next_segment`] tells what is to be sent. [`arcs::ARCS`] is the table
 //! of all transitions.
 
 #![forbid(unsafe_code)]
@@ -37,20 +37,18 @@ pub(crate) mod window;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use arcs::{ArcId, Event, Gauge, State, ARCS};
-pub(crate) use challenge::HostBudget;
+pub(crate) use arcs::{ArcId, State};
 pub(crate) use config::Config;
-pub(crate) use icmp::{IcmpError, IcmpKind, IcmpOutcome};
+pub(crate) use icmp::{IcmpError, IcmpKind};
 pub(crate) use isn::initial_sequence_number;
 pub(crate) use listen::{
     closed_on_segment, listen_on_segment, ListenVerdict, ReqTimer, ReqVerdict, SynReq, SynReqParams,
 };
-pub(crate) use outbox::{ConnError, Deliver, Fate, Outbox, Reply, ReplyWhy, Wake};
+pub(crate) use outbox::{ConnError, Fate, Outbox, ReplyWhy, Wake};
 pub(crate) use reasons::{ChallengeReason, DropReason, ResetReason};
 pub(crate) use segment::{Flags, ParseError, Segment, SegmentOut};
 pub(crate) use seq::SeqNumber;
 pub(crate) use tcb::{OpenParams, Status, Tcb};
 pub(crate) use time::{Duration, Instant};
 pub(crate) use time_wait::{ReuseFloor, TimeWait, TwVerdict};
-pub(crate) use timers::TimerKind;
 pub(crate) use user::{UserCall, UserError};

@@ -25,6 +25,7 @@ const LEN_TIMESTAMPS: u8 = 10;
 pub(crate) const MAX_WINDOW_SCALE: u8 = 14;
 
 /// The most octets that the options of one segment can take.
+#[cfg(test)]
 pub(crate) const MAX_OPTIONS_LEN: usize = 40;
 
 /// NOP, NOP, kind and length of the timestamps: how the options of most segments start.
@@ -252,7 +253,7 @@ impl OutOptions {
         }
     }
 
-    /// The octets that [`emit`](Self::emit) writes: a multiple of four, at most [`MAX_OPTIONS_LEN`].
+    /// The octets that [`emit`](Self::emit) writes: a multiple of four, at most 40.
     #[inline]
     pub(crate) fn len(&self, syn: bool) -> usize {
         let timestamps = match self.timestamps {

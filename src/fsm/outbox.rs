@@ -79,7 +79,7 @@ impl ArcList {
     }
 
     /// Whether no arc was taken.
-    #[inline]
+    #[cfg(test)]
     pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -12,6 +12,7 @@ use super::seq::SeqNumber;
 pub(crate) const MIN_HEADER_LEN: usize = 20;
 
 /// The octets of the longest header.
+#[cfg(test)]
 pub(crate) const MAX_HEADER_LEN: usize = 60;
 
 /// The control bits.
@@ -20,6 +21,7 @@ pub(crate) struct Flags(u8);
 
 impl Flags {
     /// No bit.
+    #[cfg(test)]
     pub(crate) const NONE: Self = Self(0);
     /// No more data from the sender.
     pub(crate) const FIN: Self = Self(0x01);
@@ -225,7 +227,7 @@ impl SegmentOut {
     }
 
     /// SEG.LEN: the sequence numbers that the segment takes, SYN and FIN included (RFC 9293 section 3.4).
-    #[inline]
+    #[cfg(test)]
     pub(crate) const fn seg_len(&self) -> u32 {
         seg_len(self.payload_len, self.flags)
     }

@@ -329,14 +329,9 @@ impl Tcb {
     }
 
     /// Turns Nagle's algorithm off or on again (MUST-17).
+    #[cfg(test)]
     pub(crate) fn set_nodelay(&mut self, nodelay: bool) {
         self.nodelay = nodelay;
-    }
-
-    /// Whether nobody holds the socket any more.
-    #[inline]
-    pub(crate) const fn is_orphan(&self) -> bool {
-        self.user_gone
     }
 
     /// The first octet that the send queue must keep.
@@ -351,12 +346,6 @@ impl Tcb {
         } else {
             self.snd_una
         }
-    }
-
-    /// The number after the last octet that was queued.
-    #[inline]
-    pub(crate) const fn send_queue_end(&self) -> SeqNumber {
-        self.write_end
     }
 
     /// Octets that are queued and not acknowledged, sent or not.
@@ -379,14 +368,8 @@ impl Tcb {
         }
     }
 
-    /// RCV.NXT: the number of the next octet that the receive queue gets.
-    #[inline]
-    pub(crate) const fn rcv_nxt(&self) -> SeqNumber {
-        self.rcv_nxt
-    }
-
     /// Where the urgent data that the peer announced ends, if it ever announced some: the number after its last octet.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn urgent_end(&self) -> Option<SeqNumber> {
         self.urgent.then_some(self.rcv_up)
     }

@@ -49,6 +49,7 @@ pub(crate) struct Duration {
 
 impl Duration {
     /// No time at all.
+    #[cfg(test)]
     pub(crate) const ZERO: Self = Self::from_us(0);
 
     /// A duration of `us` microseconds.
@@ -76,7 +77,7 @@ impl Duration {
     }
 
     /// Whole milliseconds, rounded down.
-    #[inline]
+    #[cfg(test)]
     pub(crate) const fn as_ms(self) -> u64 {
         self.us / 1_000
     }

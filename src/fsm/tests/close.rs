@@ -145,7 +145,7 @@ fn a_second_close_sends_no_second_fin() {
         host.user(GONE);
         assert!(host.sent.is_empty());
         assert_eq!(host.state(), state);
-        assert!(host.tcb.is_orphan());
+        assert!(host.tcb.user_gone);
     }
 }
 

@@ -16,9 +16,10 @@ mod windows;
 
 use crate::fsm::options::{Options, Timestamps};
 use crate::fsm::segment::{Flags, Segment, SegmentOut};
+use crate::fsm::timers::TimerKind;
 use crate::fsm::{
     Config, Duration, Fate, Instant, OpenParams, Outbox, ReplyWhy, SeqNumber, State, SynReq, Tcb,
-    TimeWait, TimerKind, UserCall, UserError,
+    TimeWait, UserCall, UserError,
 };
 
 /// Our initial sequence number.

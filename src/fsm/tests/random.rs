@@ -5,7 +5,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::fsm::{Gauge, IcmpError, IcmpKind, ReqVerdict};
+use crate::fsm::arcs::Gauge;
+use crate::fsm::{IcmpError, IcmpKind, ReqVerdict};
 
 /// A segment relative to what the connection expects.
 #[derive(Clone, Copy, Debug)]
@@ -255,7 +256,6 @@ fn apply(host: &mut Host, input: Input) {
         Input::Icmp(code, at) => {
             let mut out = Outbox::new();
             let kind = match code {
-                253 => IcmpKind::SourceQuench,
                 254 => IcmpKind::TimeExceeded,
                 255 => IcmpKind::ParameterProblem,
                 code => IcmpKind::Unreachable(code),

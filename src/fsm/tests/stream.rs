@@ -3,7 +3,8 @@
 //! The stream: what is delivered, acknowledged, cut into segments, pushed and held back.
 
 use super::*;
-use crate::fsm::{ChallengeReason, Deliver, DropReason, Wake};
+use crate::fsm::outbox::Deliver;
+use crate::fsm::{ChallengeReason, DropReason, Wake};
 
 #[test]
 fn data_is_delivered_in_order_and_once() {
@@ -238,7 +239,7 @@ fn the_send_queue_is_freed_as_the_acks_come() {
     let mut host = Host::established();
     host.queue(3_000);
     assert_eq!(host.tcb.send_queue_start(), raw(ISS + 1));
-    assert_eq!(host.tcb.send_queue_end(), raw(ISS + 3_001));
+    assert_eq!(host.tcb.write_end, raw(ISS + 3_001));
     let out = host.arrive(seg(ACK, IRS + 1, ISS + 1_501));
     assert!(out.acked && out.wake.contains(Wake::WRITABLE));
     assert_eq!(host.tcb.send_queue_start(), raw(ISS + 1_501));
@@ -356,9 +357,9 @@ fn sequence_numbers_wrap() {
     assert_eq!(host.delivered, 100);
     assert_eq!(host.tcb.send_queue_start(), raw(300));
     assert_eq!(host.tcb.send_queue_len(), 1_000);
-    assert_eq!(host.tcb.rcv_nxt(), raw(50));
+    assert_eq!(host.tcb.rcv_nxt, raw(50));
     // SND.UNA comes by ISS again: a flag, not that number, tells that our SYN is acknowledged.
-    host.arrive(seg(ACK, 50, host.tcb.send_queue_end().raw()));
+    host.arrive(seg(ACK, 50, host.tcb.write_end.raw()));
     while host.tcb.snd_una != host.tcb.iss {
         let step = host.tcb.iss.distance_from(host.tcb.snd_una).min(1 << 30);
         host.tcb.write_end = host.tcb.snd_una + step;

@@ -3,7 +3,8 @@
 //! Every arc of the table is taken by the input that the RFC names for it.
 
 use super::*;
-use crate::fsm::{ArcId, Event, IcmpError, IcmpKind, ReqTimer, ReqVerdict, TwVerdict, ARCS};
+use crate::fsm::arcs::{ArcId, Event, ARCS};
+use crate::fsm::{IcmpError, IcmpKind, ReqTimer, ReqVerdict, TwVerdict};
 
 type Taken = Vec<&'static str>;
 
