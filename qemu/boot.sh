@@ -43,9 +43,9 @@ run() {
 		-fsdev "local,id=f,path=$share,security_model=none,multidevs=remap" -device virtio-9p-pci,fsdev=f,mount_tag=share
 }
 
-# attempt ACCEL: run() under the time limit; 1 if the guest did not even start to work within a minute.
+# attempt ACCEL: run() under the time limit; 1 if under KVM the guest did not even start to work within a minute.
 attempt() {
-	local start=$SECONDS guest late=0
+	local start=$SECONDS guest
 	if [ "$mode" = shell ]; then (run "$1") || true; return 0; fi
 	run "$1" </dev/null >&"$out" &
 	guest=$!
@@ -56,21 +56,20 @@ attempt() {
 			say "The guest hangs: stopped after $limit s."
 			kill -9 "$guest" 2>/dev/null || true
 		elif [ "$1" = kvm ] && [ $((SECONDS - start)) -ge 60 ] && [ ! -e "$share/booted" ]; then
-			late=1
 			kill -9 "$guest" 2>/dev/null || true
 		fi
 		sleep 0.2
 	done
 	wait "$guest" 2>/dev/null || true
 	trap - EXIT
-	return "$late"
+	[ "$1" != kvm ] || [ -e "$share/booted" ]
 }
 
 # QEMU opens its standard output by name, which would cut a file and fails for a socket: give it a pipe.
 exec {out}> >(exec cat)
 copier=$!
 accel=$("$top/qemu/accel.sh")
-attempt "$accel" || attempt tcg
+attempt "$accel" || { say 'KVM does not run the guest; emulating instead.'; attempt tcg; }
 exec {out}>&-
 wait "$copier" || true
 if [ ! -f "$share/rc" ]; then
