@@ -27,10 +27,9 @@ prove() {
 	local what=$1
 	shift
 	points=$((points + 1))
-	sed 's/^[[:space:]]*//' >"$work/$points.drill"
 	# shellcheck disable=SC2154  # setup_ns host sets it
 	check "$what" "$drill_program" --netns "$host" --proto "$proto" \
-		--port $((7000 + points)) --peer-port $((20000 + 16 * points)) "$@" "$work/$points.drill"
+		--port $((7000 + points)) --peer-port $((20000 + 16 * points)) "$@"
 }
 
 in_listen='
