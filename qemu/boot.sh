@@ -46,7 +46,11 @@ run() {
 # attempt ACCEL: run() under the time limit; 1 if under KVM the guest did not even start to work within a minute.
 attempt() {
 	local start=$SECONDS guest
-	if [ "$mode" = shell ]; then (run "$1") || true; return 0; fi
+	if [ "$mode" = shell ]; then
+		(run "$1") || true
+		[ "$1" != kvm ] || [ -e "$share/booted" ]
+		return
+	fi
 	run "$1" </dev/null >&"$out" &
 	guest=$!
 	# shellcheck disable=SC2064  # this very process
