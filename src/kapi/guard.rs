@@ -93,6 +93,12 @@ impl<'a, P: Protocol> Guard<'a, P> {
         unsafe { (*self.sk.raw()).sk_err_soft = -error.to_errno() };
     }
 
+    /// Forgets what [`set_soft_error`](Self::set_soft_error) noted.
+    pub(crate) fn clear_soft_error(&mut self) {
+        // SAFETY: The socket is locked by us.
+        unsafe { (*self.sk.raw()).sk_err_soft = 0 };
+    }
+
     /// Which directions were shut down (`RCV_SHUTDOWN`, `SEND_SHUTDOWN`).
     pub(crate) fn shutdown(&self) -> u8 {
         // SAFETY: The socket is locked by us.

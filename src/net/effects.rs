@@ -75,6 +75,15 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
     if out.acked {
         free_acknowledged(sk);
     }
+    if out.acked
+        || out
+            .arcs
+            .iter()
+            .any(|arc| arc.arc().to == State::Established)
+    {
+        // Something got through: what was noted while nothing did is over.
+        sk.clear_soft_error();
+    }
     if out.fin_received {
         let mask = sk.shutdown() | shutdown::RECEIVE;
         sk.set_shutdown(mask);

@@ -121,7 +121,8 @@ pub(crate) fn receive(
         if let Some(error) = failure {
             break Err(error);
         }
-        if copied >= len {
+        // As Linux: asking for nothing waits until there is something, too.
+        if copied >= len && (len > 0 || sk.sk().rcv_queued() > 0) {
             break Ok(());
         }
         if copied >= target && !sk.has_backlog() {
