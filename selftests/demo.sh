@@ -134,19 +134,23 @@ mend server
 order client opened c
 order server opened s
 step 'It is as open as any other.' client ESTABLISHED server ESTABLISHED
+order client close c
+order server close s
+order server listen l6 fd09:0::1 80
+order client connect c fd09:0::1 80
+order server accept s l6
 cut client
 cut server
 order client shutdown c
 order server shutdown s
 mend client
-step 'Both close at once, too. The client'\''s FIN arrived; the server waits for the ACK of its own.' \
+step 'Another one, whose sides close at once. The client'\''s FIN arrived; the server waits for the ACK of its own.' \
 	client FIN-WAIT-1 server CLOSING
 mend server
 order client close c
 order server close s
 step 'Both were first, so both wait.' client TIME-WAIT server TIME-WAIT
 
-order server listen l6 fd09:0::1 80
 order client connect c fd09:0::1 80
 order server accept s l6
 order server reset s

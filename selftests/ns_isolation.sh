@@ -77,7 +77,13 @@ not_for_all() {
 new_ns_has_defaults() {
 	local fresh
 	setup_ns fresh
-	[ "$(value "$fresh" syn_retries)" = 6 ] && [ "$(value "$fresh" msl)" = 30 ]
+	local name
+	for name in syn_retries=6 synack_retries=5 retries1=3 retries2=15 fin_timeout=60 msl=30 timestamps=1 rfc1337=0; do
+		if [ "$(value "$fresh" "${name%=*}")" != "${name#*=}" ]; then
+			echo "$name: $(value "$fresh" "${name%=*}")"
+			return 1
+		fi
+	done
 }
 
 # forget NS: its name goes, and lib.sh's cleanup no longer looks for it.
@@ -125,6 +131,8 @@ delete_with_open_sockets() {
 	talker doomed3 "${doomed:?}"
 	tell server listen open 10.9.3.1 7300 && tell doomed3 many 10 10.9.3.1 7300 &&
 		tell server accept-many 10 open && tell server send accepted.3 50000 || return 1
+	# Nobody closes the other ends: what is left over waits in FIN-WAIT-2, and no longer than that.
+	set_sysctl "$doomed" fin_timeout 1
 	pids=$(ip netns pids "$doomed")
 	forget "$doomed"
 	tell doomed3 recv many.3 1000 || return 1

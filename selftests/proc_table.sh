@@ -112,7 +112,7 @@ begin 15
 setup_ns host
 talker all "$host"
 check 'the header names the columns' header
-tell all listen l 127.0.0.1 5000 >/dev/null
+tell all listen l 127.0.0.1 5000 1000 >/dev/null
 tell all many "$many" 127.0.0.1 5000 >/dev/null
 tell all accept-many "$many" l >/dev/null
 check 'every line has 16 columns of the right shape' columns

@@ -95,7 +95,7 @@ TEST_F(ip, receiving_waits_no_longer_than_it_is_told)
 	start = now_ms();
 	EXPECT_EQ(-1, recv(p.server, &c, 1, 0));
 	EXPECT_EQ(EAGAIN, errno);
-	EXPECT_LE(195, now_ms() - start);
+	EXPECT_LE(150, now_ms() - start);
 	set_timeout(p.server, SO_RCVTIMEO, 0);
 	catch_signal(SIGALRM);
 	alarm_every(50);
@@ -465,7 +465,7 @@ TEST_F(ip, sending_waits_no_longer_than_it_is_told)
 	} while (n == 1);
 	EXPECT_EQ(-1, n);
 	EXPECT_EQ(EAGAIN, errno);
-	EXPECT_LE(195, now_ms() - start);
+	EXPECT_LE(150, now_ms() - start);
 	set_timeout(p.client, SO_SNDTIMEO, 0);
 	catch_signal(SIGALRM);
 	alarm_every(50);
