@@ -44,7 +44,7 @@ pub(crate) use isn::initial_sequence_number;
 pub(crate) use listen::{
     closed_on_segment, listen_on_segment, ListenVerdict, ReqTimer, ReqVerdict, SynReq, SynReqParams,
 };
-pub(crate) use outbox::{ConnError, Fate, Outbox, ReplyWhy, Wake};
+pub(crate) use outbox::{ConnError, Fate, Outbox, Reply, ReplyWhy, Wake};
 pub(crate) use reasons::{ChallengeReason, DropReason, ResetReason};
 pub(crate) use segment::{Flags, ParseError, Segment, SegmentOut};
 pub(crate) use seq::SeqNumber;

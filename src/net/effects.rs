@@ -6,7 +6,7 @@
 use super::pernet::PerNet;
 use super::{kernel_state, now, time_wait, tx, Locked};
 use crate::src::fsm::{
-    Config, ConnError, Fate, Instant, Outbox, ReplyWhy, State, Tcb, UserCall, UserError, Wake,
+    Config, ConnError, Fate, Instant, Outbox, State, Tcb, UserCall, UserError, Wake,
 };
 use crate::src::kapi::sock::{shutdown, wake};
 use kernel::prelude::*;
@@ -96,11 +96,7 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
         sk.set_soft_error(conn_errno(error));
     }
     if let Some(reply) = out.reply {
-        let allowed = match reply.why {
-            ReplyWhy::Challenge(reason) => per_net.allow_challenge(now, config, reason),
-            _ => true,
-        };
-        if allowed {
+        if per_net.allows(&reply, now, config) {
             tx::send(sk, &reply.segment);
         }
     }

@@ -4,7 +4,7 @@
 use super::{instance, Rtcpfsm};
 use crate::src::fsm::challenge::HostBudget;
 use crate::src::fsm::config::BufferSizes;
-use crate::src::fsm::{ChallengeReason, Config, DropReason, Duration, Instant};
+use crate::src::fsm::{ChallengeReason, Config, DropReason, Duration, Instant, Reply, ReplyWhy};
 use crate::src::kapi::lock::{lock_class, BhLock};
 use crate::src::kapi::netns::{Net, PerNamespace, Slot};
 use crate::src::kapi::proc::Entry;
@@ -179,13 +179,15 @@ impl PerNet {
         &self.counters
     }
 
-    /// RFC 5961 7: may this challenge ACK be sent? Counted either way.
-    pub(crate) fn allow_challenge(
-        &self,
-        now: Instant,
-        config: &Config,
-        reason: ChallengeReason,
-    ) -> bool {
+    /// May this reply be sent? All may but challenge ACKs beyond the budget (RFC 5961 7), which are counted either way.
+    pub(crate) fn allows(&self, reply: &Reply, now: Instant, config: &Config) -> bool {
+        match reply.why {
+            ReplyWhy::Challenge(reason) => self.allow_challenge(now, config, reason),
+            _ => true,
+        }
+    }
+
+    fn allow_challenge(&self, now: Instant, config: &Config, reason: ChallengeReason) -> bool {
         let allowed = self
             .challenges
             .lock()

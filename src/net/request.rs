@@ -10,7 +10,7 @@ use super::rx::{self, Arrived, Taken};
 use super::{instance, now, tx, Rtcpfsm, Socket};
 use crate::src::fsm::{
     initial_sequence_number, listen_on_segment, Config, DropReason, Instant, ListenVerdict, Outbox,
-    ReplyWhy, ReqTimer, ReqVerdict, SegmentOut, SeqNumber, SynReq, SynReqParams,
+    ReqTimer, ReqVerdict, SegmentOut, SeqNumber, SynReq, SynReqParams,
 };
 use crate::src::kapi::hash::{flag, Key, Kind};
 use crate::src::kapi::lock::{lock_class, Class};
@@ -290,11 +290,7 @@ pub(crate) fn segment(request: &RequestRef, arrived: Arrived) -> Taken {
     };
     per_net.counters().count(&out);
     if let Some(reply) = out.reply {
-        let allowed = match reply.why {
-            ReplyWhy::Challenge(reason) => per_net.allow_challenge(now, &config, reason),
-            _ => true,
-        };
-        if allowed {
+        if per_net.allows(&reply, now, &config) {
             send(net, &listener, request, &reply.segment);
         }
     }
@@ -390,11 +386,8 @@ pub(crate) fn close_with_listener(request: &RequestRef) {
     }
     data.machine.on_listener_closed(&mut out);
     let listener = data.listener.clone();
-    data.ended = true;
-    request.disarm();
-    instance().tables.connections.remove(&**request);
+    end(request, &mut data);
     drop(data);
-    listener.shared().remove_request(request);
     PerNet::of(listener.net()).counters().count(&out);
     if let Some(reply) = out.reply {
         send(listener.net(), &listener, request, &reply.segment);

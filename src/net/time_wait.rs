@@ -9,7 +9,7 @@ use super::pernet::PerNet;
 use super::rx::{Arrived, Taken};
 use super::{instance, kernel_state, now, tx, Locked, Rtcpfsm};
 use crate::src::fsm::{
-    Config, DropReason, Instant, Outbox, ReplyWhy, ReuseFloor, State, TimeWait, TwVerdict,
+    Config, DropReason, Instant, Outbox, ReuseFloor, State, TimeWait, TwVerdict,
 };
 use crate::src::kapi::hash::Kind;
 use crate::src::kapi::lock::{lock_class, Class};
@@ -159,11 +159,7 @@ pub(crate) fn segment(waiting: &WaitingRef, arrived: Arrived) -> Taken {
     drop(data);
     per_net.counters().count(&out);
     if let Some(reply) = out.reply {
-        let allowed = match reply.why {
-            ReplyWhy::Challenge(reason) => per_net.allow_challenge(now, &config, reason),
-            _ => true,
-        };
-        if allowed {
+        if per_net.allows(&reply, now, &config) {
             let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces.0);
             let _ = tx::send_sockless(
                 net,
