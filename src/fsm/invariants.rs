@@ -101,6 +101,8 @@ impl Tcb {
             (self.timer == Some(TimerKind::FinWait2)) == orphan_waits, "an orphan in FIN-WAIT-2 is timed";
             flight == 0 || self.timer.is_some(), "what is in flight is timed";
             !self.syn_acked || !self.has_unsent() || self.timer.is_some(), "what cannot be sent is timed";
+            self.timer != Some(TimerKind::Persist) || self.snd_wnd == 0 || flight == 0,
+                "what is in flight in an open window is retransmitted";
             !self.ack_due && !self.force, "what is due is sent";
         }
         Ok(())

@@ -216,6 +216,21 @@ fn must_38_must_60_a_small_window_is_filled_after_a_while() {
     assert_eq!(host.timer(), Some(TimerKind::Retransmit));
 }
 
+/// What is sent while the machine waits for a small window to grow is retransmitted like everything else.
+#[test]
+fn a_segment_that_became_worth_sending_is_timed() {
+    let mut host = Host::established();
+    host.arrive(wnd(seg(ACK, IRS + 1, ISS + 1), 900));
+    host.queue(5_000);
+    assert_eq!(host.timer(), Some(TimerKind::Persist));
+    host.tcb.set_path_mss(800);
+    host.queue(1);
+    assert_eq!(host.only().payload_len, 800);
+    assert_eq!(host.timer(), Some(TimerKind::Retransmit));
+    host.fire();
+    assert_eq!(host.tcb.status().retransmits, 1);
+}
+
 #[test]
 fn an_old_segment_does_not_set_the_window() {
     let mut host = Host::established();
