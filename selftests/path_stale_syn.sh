@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Old SYNs and peers that have forgotten: nothing opens that no peer wants (RFC 9293 section 3.5.1).
+# guest: virtual-time
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
 . "$(dirname "$0")/paths.sh"
