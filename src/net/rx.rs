@@ -213,25 +213,11 @@ pub(crate) fn backlog(sk: &mut Locked<'_>, skb: Skb) {
         segment,
         key,
     };
-    if let Taken::Again(Arrived {
-        mut skb,
-        segment,
-        key,
-        ..
-    }) = process(sk, arrived)
-    {
-        // The connection ended meanwhile; a TIME-WAIT that took its place wants to see a FIN that comes again.
-        if let Some(Object::TimeWait(waiting)) = instance().tables.find(&key) {
-            let _ = skb.linear(u32::from(segment.header_len));
-            let again = Arrived {
-                interfaces: (0, 0),
-                mark: skb.mark(),
-                skb,
-                segment,
-                key,
-            };
-            let _ = time_wait::segment(&waiting, again);
-        }
+    if let Taken::Again(_) = process(sk, arrived) {
+        // A segment before it ended the connection. It is as if this one were lost: outside of softirq nothing holds the
+        // device that it came from, by which a TIME-WAIT would answer.
+        let counters = PerNet::of(sk.sk().net()).counters();
+        counters.drop(DropReason::AfterClose);
     }
 }
 
