@@ -85,7 +85,7 @@ traffic_on() {
 		local to=10.9.0.1 from=10.9.0.77
 		if [ $i = 6 ]; then to=fd09:0::1 from=fd09:0::77; fi
 		# Raw segments go on through all loads and unloads.
-		in_ns "$client" env RTCPFSM_PROTO=253 "$here/churn" flood $to 5902 $from &
+		RTCPFSM_PROTO=253 ip netns exec "$client" "$here/churn" flood $to 5902 $from &
 	done
 	disown -a
 }
@@ -93,9 +93,9 @@ traffic_on() {
 cycle() {
 	local serving calling
 	insmod "$RTCPFSM_KO" || return 1
-	in_ns "$server" env RTCPFSM_PROTO=253 "$here/churn" serve "$1" 5902 &
+	RTCPFSM_PROTO=253 ip netns exec "$server" "$here/churn" serve "$1" 5902 &
 	serving=$!
-	in_ns "$client" env RTCPFSM_PROTO=253 timeout 20 "$here/churn" calls "$1" 5902 3 &
+	RTCPFSM_PROTO=253 ip netns exec "$client" timeout 20 "$here/churn" calls "$1" 5902 3 &
 	calling=$!
 	wait "$calling" || return 1
 	kill "$serving"

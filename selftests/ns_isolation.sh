@@ -78,7 +78,7 @@ new_ns_has_defaults() {
 	local fresh
 	setup_ns fresh
 	local name
-	for name in syn_retries=6 synack_retries=5 retries1=3 retries2=15 fin_timeout=60 msl=30 timestamps=1 rfc1337=0; do
+	for name in syn_retries=7 synack_retries=5 retries1=3 retries2=15 fin_timeout=60 msl=30 timestamps=1 rfc1337=0; do
 		if [ "$(value "$fresh" "${name%=*}")" != "${name#*=}" ]; then
 			echo "$name: $(value "$fresh" "${name%=*}")"
 			return 1

@@ -66,13 +66,15 @@ while_others_come_and_go() {
 by_state() { table | awk 'NR > 1 { n[$3]++ } END { for (s in n) print s, n[s] }' | sort; }
 gauges() { in_ns "$host" cat /proc/net/rtcpfsm_stat | awk '$1 == "gauge" && $3 != 0 { print $2, $3 }' | sort; }
 gauges_agree() { diff <(by_state) <(gauges); }
-# sums: every arc's count from and to a state makes up its gauge.
-arcs_agree() {
+# stat_lines: every line of rtcpfsm_stat is of one of the four kinds, and each kind is there.
+stat_lines() {
 	in_ns "$host" cat /proc/net/rtcpfsm_stat | awk '
-		$1 == "arc" { n++; if (NF != 5) { print; bad = 1 } }
-		$1 == "drop" || $1 == "reset" || $1 == "challenge" { n++; if (NF != 3 || $3 !~ /^[0-9]+$/) { print; bad = 1 } }
-		$1 == "gauge" { n++; if (NF != 3 || $3 !~ /^[0-9]+$/) { print; bad = 1 } }
-		END { exit bad || n < 50 }'
+		function wrong() { print; bad = 1 }
+		{ kind[$1]++ }
+		$2 !~ /^[A-Za-z0-9-]+$/ || $3 !~ /^[0-9]+$/ { wrong() }
+		$1 == "arc" && ($4 !~ /^[A-Z0-9-]+$/ || $5 !~ /^[A-Z0-9-]+$/) { wrong() }
+		$1 !~ /^(arc|drop|reset|challenge|gauge)$/ { wrong() }
+		END { exit bad || kind["arc"] < 30 || kind["drop"] < 10 || !kind["reset"] || !kind["challenge"] || kind["gauge"] != 10 }'
 }
 mapped() {
 	tell all listen m :: 5600 && tell all connect mc ::ffff:127.0.0.1 5600 && tell all accept ms m &&
@@ -88,7 +90,7 @@ queues() {
 shown() { table | awk -v n="$1" '$3 == "ESTABLISHED" && $1 == "127.0.0.1:5000" && $8 == n { c++ } END { exit c != 1 }'; }
 accept_queue() {
 	tell all listen q 127.0.0.1 5800 5 && tell all connect q1 127.0.0.1 5800 && tell all connect q2 127.0.0.1 5800 &&
-		table | awk '$3 == "LISTEN" && $1 == "127.0.0.1:5800" { exit !($7 == 5 && $8 == 2) }'
+		table | awk '$3 == "LISTEN" && $1 == "127.0.0.1:5800" && $7 == 5 && $8 == 2 { n++ } END { exit n != 1 }'
 }
 # owners: the inodes in the table are those of the descriptors of the one program here.
 owners() {
@@ -98,7 +100,7 @@ owners() {
 		<(find "/proc/$pid/fd" -printf '%l\n' | sed -n 's/^socket:\[\([0-9]*\)\]$/\1/p' | sort)
 }
 numbers_are_relative() {
-	table | awk '$1 == "127.0.0.1:5000" && $8 == 1234 { exit !($12 == 1235 && $9 == 1 && $10 == 1) }'
+	table | awk '$1 == "127.0.0.1:5000" && $8 == 1234 && $12 == 1235 && $9 == 1 && $10 == 1 { n++ } END { exit n != 1 }'
 }
 ends() {
 	tell all close-all many && tell all close-all accepted && wait_until 20 gone_but_time_wait && no_owner
@@ -119,15 +121,15 @@ check 'every line has 16 columns of the right shape' columns
 check "both ends of $many connections are shown, each exactly once" each_once
 check 'small reads give the same table' small_reads
 check 'the gauges count what the table shows' gauges_agree
-check 'the lines of rtcpfsm_stat have their shape' arcs_agree
+check 'the lines of rtcpfsm_stat have their shape' stat_lines
 check 'a v4-mapped connection shows as [::ffff:a.b.c.d]:port' mapped
 check 'an IPv6 connection shows as [address]:port' v6_shape
 check 'octets that nobody read show in rcv_q' queues
 check 'sequence numbers are relative to the first' numbers_are_relative
 check 'a listener shows its backlog and its accept queue' accept_queue
 check 'inodes are those of the descriptors that processes hold' owners
-in_ns "$host" env RTCPFSM_PROTO="$proto" "$here/churn" serve 127.0.0.1 5001 &
-in_ns "$host" env RTCPFSM_PROTO="$proto" "$here/churn" calls 127.0.0.1 5001 &
+RTCPFSM_PROTO=$proto ip netns exec "$host" "$here/churn" serve 127.0.0.1 5001 &
+RTCPFSM_PROTO=$proto ip netns exec "$host" "$here/churn" calls 127.0.0.1 5001 &
 calls=$!
 disown -a
 check 'every connection that lasts is shown exactly once while others come and go' while_others_come_and_go
