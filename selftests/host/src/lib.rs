@@ -13,7 +13,10 @@
 )]
 #[cfg_attr(
     test,
-    expect(unused_imports, reason = "the module needs names that the tests do not")
+    expect(
+        unused_imports,
+        reason = "the module needs names that the tests do not"
+    )
 )]
 #[path = "../../../src/fsm/mod.rs"]
 mod fsm;
