@@ -163,10 +163,7 @@ mod tests {
     fn only_the_marked_part_is_drawn_anew() {
         let readme = format!("one\n{BEGIN}\nold\n{END}\ntwo\n");
         let new = updated(&readme).unwrap();
-        assert_eq!(
-            new,
-            format!("one\n{BEGIN}\n{}{END}\ntwo\n", readme_block())
-        );
+        assert_eq!(new, format!("one\n{BEGIN}\n{}{END}\ntwo\n", readme_block()));
         assert_eq!(updated(&new).unwrap(), new);
     }
 
