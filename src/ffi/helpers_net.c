@@ -469,6 +469,21 @@ void rtcpfsm_update_pmtu(struct sock *sk, struct sk_buff *skb, bool v6, u32 mtu)
 	sk_dst_reset(sk);
 }
 
+int rtcpfsm_int_from_sockptr(int *to, sockptr_t from) { return copy_from_sockptr(to, from, sizeof(*to)); }
+int rtcpfsm_int_to_user(char __user *optval, int __user *optlen, int value)
+{
+	int len;
+
+	if (get_user(len, optlen))
+		return -EFAULT;
+	if (len < 0)
+		return -EINVAL;
+	len = min_t(unsigned int, len, sizeof(value));
+	if (put_user(len, optlen) || copy_to_user(optval, &value, len))
+		return -EFAULT;
+	return 0;
+}
+
 /* ---- hashing ---- */
 u32 rtcpfsm_hash(const u64 *local, const u64 *remote, u32 ports, u32 seed)
 {

@@ -15,6 +15,7 @@
 #include <net/route.h>
 #include <linux/icmp.h>
 #include <linux/poll.h>
+#include <linux/sockptr.h>
 #include <linux/sockios.h>
 #include <asm/ioctls.h>
 #include <linux/icmpv6.h>
@@ -163,6 +164,9 @@ void rtcpfsm_sk_peek_offset_fwd(struct sock *sk, int val);
 void rtcpfsm_sk_peek_offset_bwd(struct sock *sk, int val);
 void rtcpfsm_icmp_quote(const struct sk_buff *skb, u8 *type, u8 *code, u32 *offset);
 void rtcpfsm_update_pmtu(struct sock *sk, struct sk_buff *skb, bool v6, u32 mtu);
+
+int rtcpfsm_int_from_sockptr(int *to, sockptr_t from);
+int rtcpfsm_int_to_user(char __user *optval, int __user *optlen, int value);
 
 /* hashing */
 u32 rtcpfsm_hash(const u64 *local, const u64 *remote, u32 ports, u32 seed);

@@ -329,9 +329,13 @@ impl Tcb {
     }
 
     /// Turns Nagle's algorithm off or on again (MUST-17).
-    #[cfg(test)]
     pub(crate) fn set_nodelay(&mut self, nodelay: bool) {
         self.nodelay = nodelay;
+    }
+
+    /// Whether Nagle's algorithm is off.
+    pub(crate) fn nodelay(&self) -> bool {
+        self.nodelay
     }
 
     /// The first octet that the send queue must keep.

@@ -94,6 +94,10 @@ pub(crate) trait Operations: Protocol {
     fn unread(sk: &Sock<Self>) -> Result<i32>;
     /// SIOCOUTQ and SIOCOUTQNSD: octets that are not acknowledged, or not even sent. Socket not locked.
     fn unacknowledged(sk: &Sock<Self>, unsent: bool) -> Result<i32>;
+    /// TCP_NODELAY is set or cleared.
+    fn set_nodelay(sk: &mut Guard<'_, Self>, on: bool);
+    /// Is TCP_NODELAY set?
+    fn nodelay(sk: &Guard<'_, Self>) -> bool;
     /// The events of poll(), socket not locked.
     fn poll(sk: &Sock<Self>) -> u32;
     /// A packet from the backlog, in the context of the process that owns the socket.
@@ -200,8 +204,8 @@ impl<P: Operations> Registration<P> {
         proto.ioctl = Some(thunks::ioctl::<P>);
         proto.init = Some(thunks::init::<P>);
         proto.shutdown = Some(thunks::shutdown::<P>);
-        proto.setsockopt = Some(thunks::setsockopt);
-        proto.getsockopt = Some(thunks::getsockopt);
+        proto.setsockopt = Some(thunks::setsockopt::<P>);
+        proto.getsockopt = Some(thunks::getsockopt::<P>);
         proto.sendmsg = Some(thunks::sendmsg::<P>);
         proto.recvmsg = Some(thunks::recvmsg::<P>);
         proto.backlog_rcv = Some(thunks::backlog_rcv::<P>);

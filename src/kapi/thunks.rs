@@ -218,7 +218,7 @@ pub(super) extern "C" fn shutdown<P: Operations>(sk: *mut bindings::sock, how: c
     );
 }
 
-pub(super) extern "C" fn setsockopt(
+pub(super) extern "C" fn setsockopt<P: Operations>(
     sk: *mut bindings::sock,
     level: c_int,
     name: c_int,
@@ -235,12 +235,23 @@ pub(super) extern "C" fn setsockopt(
             {
                 bindings::ipv6_setsockopt(sk, level, name, value, len)
             }
+            bindings::SOL_TCP if name as u32 == bindings::TCP_NODELAY => {
+                let mut on = 0;
+                if len < core::mem::size_of::<c_int>() as c_uint {
+                    return EINVAL.to_errno();
+                }
+                if bindings::rtcpfsm_int_from_sockptr(&mut on, value) != 0 {
+                    return EFAULT.to_errno();
+                }
+                P::set_nodelay(&mut Sock::<P>::from_raw(sk).lock(), on != 0);
+                0
+            }
             _ => -(bindings::ENOPROTOOPT as c_int),
         }
     }
 }
 
-pub(super) extern "C" fn getsockopt(
+pub(super) extern "C" fn getsockopt<P: Operations>(
     sk: *mut bindings::sock,
     level: c_int,
     name: c_int,
@@ -253,6 +264,10 @@ pub(super) extern "C" fn getsockopt(
             bindings::SOL_IP => bindings::ip_getsockopt(sk, level, name, value, len),
             bindings::SOL_IPV6 if u32::from((*sk).__sk_common.skc_family) == bindings::AF_INET6 => {
                 bindings::ipv6_getsockopt(sk, level, name, value, len)
+            }
+            bindings::SOL_TCP if name as u32 == bindings::TCP_NODELAY => {
+                let on = P::nodelay(&Sock::<P>::from_raw(sk).lock());
+                bindings::rtcpfsm_int_to_user(value, len, c_int::from(on))
             }
             _ => -(bindings::ENOPROTOOPT as c_int),
         }

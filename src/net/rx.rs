@@ -176,13 +176,12 @@ pub(crate) fn process(sk: &mut Locked<'_>, arrived: Arrived) -> Taken {
     }
     let config = per_net.config();
     let mut out = Outbox::new();
-    // A reader who is slow loses no ACK, RST or window update: only the text (and the FIN behind it) is refused.
-    if segment.payload_len > 0 && !sk.has_receive_memory(&skb) {
-        segment.payload_len = 0;
-        segment.flags = without_fin(segment.flags);
-        per_net.counters().drop(DropReason::ReceiveBufferFull);
-    }
     effects::update_room(sk);
+    // A reader who is slow loses no ACK, RST or window update: the machine is told that there is no room, and refuses the
+    // text alone.
+    if segment.payload_len > 0 && !sk.has_receive_memory(&skb) {
+        sk.tcb.set_receive_space(0);
+    }
     sk.tcb.on_segment(now, &segment, &config, &mut out);
     if let Some(deliver) = out.deliver {
         skb.pull(header_len);

@@ -148,6 +148,15 @@ impl Operations for Rtcpfsm {
         Ok(octets.min(i32::MAX as u32) as i32)
     }
 
+    fn set_nodelay(sk: &mut Locked<'_>, on: bool) {
+        // RFC 9293 3.7.4, MUST-17: what Nagle's algorithm held back goes out at once.
+        effects::run(sk, |tcb, _, _, _| tcb.set_nodelay(on));
+    }
+
+    fn nodelay(sk: &Locked<'_>) -> bool {
+        sk.tcb.nodelay()
+    }
+
     fn poll(sk: &Socket) -> u32 {
         events(sk)
     }
