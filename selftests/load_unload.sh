@@ -121,6 +121,7 @@ aliases() {
 		modinfo -F alias "$RTCPFSM_KO" | grep -qx 'net-pf-10-proto-253-type-1'
 }
 autoload() {
+	depmod
 	call_once 253 && loaded && unload
 }
 

@@ -7,7 +7,6 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 host="" server="" client="" # set by setup_ns
-programs=(sockets_names sockets_open sockets_data sockets_poll sockets_close)
 if [ "$proto" = 6 ]; then
 	export SOCKETS_REFERENCE=only
 	prefix=tcp_
@@ -64,9 +63,26 @@ run() {
 	done < <("$here/$program" "$@" 2>&1 || true)
 }
 
+# What is run where, and the variants left out: addresses matter to names and to opening and closing, the way over
+# the wire to whatever waits for a segment. Everything everywhere would say no more and take twice the time.
+loopback=(sockets_names: sockets_open: sockets_data:mapped sockets_poll:mapped sockets_close:)
+veth=(sockets_open:mapped sockets_data:mapped,v6 sockets_poll:mapped,v6 sockets_close:mapped,v6)
+
+# run_all WHERE PROGRAM:LEFT-OUT..
+run_all() {
+	local where=$1 entry variant without
+	shift
+	for entry; do
+		without=()
+		for variant in $(tr , ' ' <<<"${entry#*:}"); do without+=(-V "$prefix$variant"); done
+		run "$where" "${entry%%:*}" "${without[@]}"
+	done
+}
+
 total=0
-for program in "${programs[@]}"; do
-	total=$((total + 5 * $(tests_in "$program")))
+for entry in "${loopback[@]}" "${veth[@]}"; do
+	left=$((3 - $(tr , '\n' <<<"${entry#*:}" | grep -c . || true)))
+	total=$((total + left * $(tests_in "${entry%%:*}")))
 done
 begin "$total"
 
@@ -76,9 +92,7 @@ add_void "$host"
 export SOCKETS_SERVER_NS=/run/netns/$host SOCKETS_CLIENT_NS=/run/netns/$host
 export SOCKETS_SERVER4=127.0.0.1 SOCKETS_CLIENT4=127.0.0.1 SOCKETS_OTHER4=127.0.0.2
 export SOCKETS_SERVER6=::1 SOCKETS_CLIENT6=::1 SOCKETS_OTHER6=::2
-for program in "${programs[@]}"; do
-	run loopback "$program"
-done
+run_all loopback "${loopback[@]}"
 
 setup_ns server client
 veth_pair server client
@@ -88,7 +102,5 @@ add_void "$client"
 export SOCKETS_SERVER_NS=/run/netns/$server SOCKETS_CLIENT_NS=/run/netns/$client
 export SOCKETS_SERVER4=10.9.0.1 SOCKETS_CLIENT4=10.9.0.2 SOCKETS_OTHER4=10.9.0.3
 export SOCKETS_SERVER6=fd09:0::1 SOCKETS_CLIENT6=fd09:0::2 SOCKETS_OTHER6=fd09:0::3
-for program in "${programs[@]}"; do
-	run veth "$program" -V "${prefix}mapped"
-done
+run_all veth "${veth[@]}"
 finish
