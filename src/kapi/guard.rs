@@ -200,11 +200,20 @@ impl<'a, P: Protocol> Guard<'a, P> {
         P::on_timer(self);
     }
 
-    /// Runs a timer that fired while we owned the socket.
+    /// Asks for [`Protocol::on_release`] when this process lets the socket go.
+    pub(crate) fn defer(&mut self) {
+        self.sk.release_deferred().store(1, Relaxed);
+    }
+
+    /// Does what was left for this moment. The spin lock is held, and the socket not yet given up.
     pub(super) fn run_deferred(&mut self) {
         if self.sk.timer_deferred().load(Relaxed) != 0 {
             self.sk.timer_deferred().store(0, Relaxed);
             self.run_timer();
+        }
+        if self.sk.release_deferred().load(Relaxed) != 0 {
+            self.sk.release_deferred().store(0, Relaxed);
+            P::on_release(self);
         }
     }
 

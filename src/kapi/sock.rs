@@ -34,6 +34,8 @@ pub(crate) trait Protocol: Sized + 'static {
     fn locked() -> Self::Locked;
     /// The socket's timer fired.
     fn on_timer(sk: &mut Guard<'_, Self>);
+    /// [`Guard::defer`] was called; all that had waited for the socket is handled now.
+    fn on_release(sk: &mut Guard<'_, Self>);
 }
 
 /// The directions of shutdown().
@@ -71,8 +73,10 @@ pub(super) struct Storage<P: Protocol> {
     pub(super) head: Head,
     /// Microseconds since boot when the pending timer fires, or 0. Guarded by the socket lock.
     timer_at: Atomic<u64>,
-    /// The timer fired while a process owned the socket.
+    /// The timer fired while a process owned the socket; set by the softirq.
     timer_deferred: Atomic<u32>,
+    /// [`Guard::defer`] was called; set by the process that owns the socket.
+    release_deferred: Atomic<u32>,
     pub(super) send: UnsafeCell<super::stream::SendState>,
     pub(super) rcv_queued: Atomic<u32>,
     shared: MaybeUninit<P::Shared>,
@@ -194,6 +198,11 @@ impl<P: Protocol> Sock<P> {
         unsafe { &(*self.storage()).timer_deferred }
     }
 
+    pub(super) fn release_deferred(&self) -> &Atomic<u32> {
+        // SAFETY: An atomic of a live socket.
+        unsafe { &(*self.storage()).release_deferred }
+    }
+
     /// First steps of a socket's life: writes all that lies behind the kernel's part.
     ///
     /// # Safety
@@ -208,6 +217,7 @@ impl<P: Protocol> Sock<P> {
             core::ptr::addr_of_mut!((*storage).head).write(Head::new(Kind::Socket));
             core::ptr::addr_of_mut!((*storage).timer_at).write(Atomic::new(0));
             core::ptr::addr_of_mut!((*storage).timer_deferred).write(Atomic::new(0));
+            core::ptr::addr_of_mut!((*storage).release_deferred).write(Atomic::new(0));
             core::ptr::addr_of_mut!((*storage).send).write(UnsafeCell::new(Default::default()));
             core::ptr::addr_of_mut!((*storage).rcv_queued).write(Atomic::new(0));
             core::ptr::addr_of_mut!((*storage).shared)

@@ -101,7 +101,11 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
         }
     }
     if out.fate == Fate::Live {
-        transmit(sk, now, config);
+        if sk.in_backlog {
+            sk.defer();
+        } else {
+            transmit(sk, now, config);
+        }
     }
     match out.fate {
         Fate::Live => {

@@ -58,9 +58,11 @@ pub(crate) struct Connection {
     pub(crate) tcb: Tcb,
     /// The sequence number of the first octet in the send queue.
     pub(crate) queue_start: SeqNumber,
+    /// Segments that waited for the socket are being handled: what they ask for is sent after the last (MUST-58, MUST-59).
+    pub(crate) in_backlog: bool,
     /// After close(): the reference that the file had, kept until the connection has ended.
     pub(crate) orphan: Option<ARef<Socket>>,
-    /// Is it one of the namespace's orphans?
+    /// The path MTU that the machine was told last, in octets.
     pub(crate) path_mtu: u32,
 }
 
@@ -106,8 +108,13 @@ impl Protocol for Rtcpfsm {
             tcb: Tcb::new(),
             queue_start: SeqNumber::default(),
             orphan: None,
+            in_backlog: false,
             path_mtu: 0,
         }
+    }
+
+    fn on_release(sk: &mut Locked<'_>) {
+        effects::run(sk, |_, _, _, _| ());
     }
 
     fn on_timer(sk: &mut Locked<'_>) {

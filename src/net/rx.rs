@@ -212,7 +212,10 @@ pub(crate) fn backlog(sk: &mut Locked<'_>, skb: Skb) {
         segment,
         key,
     };
-    if let Taken::Again(_) = process(sk, arrived) {
+    sk.in_backlog = true;
+    let taken = process(sk, arrived);
+    sk.in_backlog = false;
+    if let Taken::Again(_) = taken {
         // A segment before it ended the connection. It is as if this one were lost: outside of softirq nothing holds the
         // device that it came from, by which a TIME-WAIT would answer.
         let counters = PerNet::of(sk.sk().net()).counters();
