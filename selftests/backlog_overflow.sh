@@ -53,7 +53,9 @@ existing_live() { tell client send a3 100 && tell server recv s3 100; }
 time_waits() {
 	local i
 	set_sysctl "$server" max_tw_buckets 5
-	for ((i = 0; i < 10; i++)); do tell server close "s$i" && tell client eof "a$i" && tell client close "a$i" || return 1; done
+	# Whoever was dropped at first was accepted later: s5 need not be the other end of a5.
+	for ((i = 0; i < 10; i++)); do tell server close "s$i" || return 1; done
+	for ((i = 0; i < 10; i++)); do tell client eof "a$i" && tell client close "a$i" || return 1; done
 	wait_until 10 counts "$server" FIN-WAIT-2 6001 0 || return 1
 	i=$(count "$server" TIME-WAIT)
 	echo "$i TIME-WAITs"
