@@ -35,7 +35,7 @@ impl Message<'_> {
     /// `MSG_*` as the caller gave them.
     pub(crate) fn flags(&self) -> u32 {
         // SAFETY: The message is valid.
-        unsafe { self.raw.as_ref().msg_flags as u32 }
+        unsafe { self.raw.as_ref().msg_flags }
     }
 
     pub(super) fn iter(&mut self) -> *mut bindings::iov_iter {

@@ -177,7 +177,7 @@ pub(super) extern "C" fn accept<P: Operations>(
     let (listener, arg) = unsafe { (Sock::<P>::from_raw(sk), &mut *arg) };
     match P::accept(listener, arg.flags & bindings::O_NONBLOCK as c_int != 0) {
         Ok((child, empty)) => {
-            arg.is_empty = empty as c_int;
+            arg.is_empty = c_int::from(empty);
             ARef::into_raw(child).as_ptr().cast()
         }
         Err(error) => {
