@@ -89,6 +89,9 @@ impl<P: Protocol> Guard<'_, P> {
             // SAFETY: Process context under the socket lock.
             tail = unsafe { bindings::rtcpfsm_alloc_skb(0, bindings::RTCPFSM_GFP_KERNEL) };
             if tail.is_null() {
+                // The octets stay the caller's: they are taken again when there is memory.
+                // SAFETY: So many were just taken from the message.
+                unsafe { bindings::iov_iter_revert(message.iter(), copied as usize) };
                 return Ok(0);
             }
             fresh = true;
