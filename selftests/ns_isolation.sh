@@ -9,8 +9,8 @@ set -euo pipefail
 . "$(dirname "$0")/talk.sh"
 
 server='' client='' other='' # set by setup_ns
-names='syn_retries synack_retries retries1 retries2 fin_timeout orphan_retries timestamps window_scaling sack rfc1337 tw_reuse
-	challenge_ack_limit rmem wmem max_tw_buckets max_syn_backlog msl'
+names=(syn_retries synack_retries retries1 retries2 fin_timeout orphan_retries timestamps window_scaling sack rfc1337 tw_reuse
+	challenge_ack_limit rmem wmem max_tw_buckets max_syn_backlog msl)
 
 # lines NS: how many objects its table shows.
 lines() { in_ns "$1" cat /proc/net/rtcpfsm | awk 'END { print NR - 1 }'; }
@@ -34,41 +34,58 @@ own_counters() {
 		[ "$(stat_of "$other" arc closed-active-open)" = 0 ]
 }
 
-value() { in_ns "$1" cat "/proc/sys/net/rtcpfsm/$2"; }
-all_there() {
-	local name
-	for name in $names; do
-		if [ -z "$(value "$server" "$name")" ]; then echo "no $name"; return 1; fi
-	done
+# Entering a namespace is dear in a debug kernel: each of these does it but once.
+# values NS: "name value" of every setting there.
+values() {
+	# shellcheck disable=SC2016  # the inner shell's
+	in_ns "$1" bash -c 'cd /proc/sys/net/rtcpfsm; for n; do read -r v <"$n"; echo "$n $v"; done' - "${names[@]}"
 }
+value() { values "$1" | sed -n "s/^$2 //p"; }
+all_there() { [ "$(values "$server" | awk 'NF >= 2' | wc -l)" = "${#names[@]}" ]; }
 own_sysctls() {
-	local name before
-	for name in $names; do
-		before=$(value "$other" "$name")
-		case $name in
-		rmem | wmem) set_sysctl "$server" "$name" '4096 20000 40000' ;;
-		timestamps | window_scaling | sack | rfc1337) set_sysctl "$server" "$name" $((1 - before)) ;;
-		*) set_sysctl "$server" "$name" $((before == 2 ? 1 : 2)) ;;
-		esac
-		[ "$(value "$other" "$name")" = "$before" ] || { echo "$name changed elsewhere"; return 1; }
-		[ "$(value "$server" "$name")" != "$before" ] || { echo "$name did not change"; return 1; }
-	done
-}
-# refused NAME VALUE: not taken, and what was there is still there.
-refused() {
-	local before
-	before=$(value "$server" "$1")
-	if set_sysctl "$server" "$1" "$2" 2>/dev/null; then echo "$1 took '$2'"; return 1; fi
-	[ "$(value "$server" "$1")" = "$before" ] || { echo "$1 was changed by '$2'"; return 1; }
+	local before after
+	before=$(values "$other")
+	# shellcheck disable=SC2016  # the inner shell's
+	in_ns "$server" bash -c '
+		cd /proc/sys/net/rtcpfsm
+		for n; do
+			read -r v <"$n"
+			case $n in
+			rmem | wmem) new="4096 20000 40000" ;;
+			timestamps | window_scaling | sack | rfc1337) new=$((1 - v)) ;;
+			*) if [ "$v" = 2 ]; then new=1; else new=2; fi ;;
+			esac
+			echo "$new" >"$n" || exit 1
+			read -r now <"$n"
+			if [ "$(echo $now)" != "$new" ]; then echo "$n is $now, not $new"; exit 1; fi
+		done' - "${names[@]}" || return 1
+	after=$(values "$other")
+	[ "$before" = "$after" ] || diff <(echo "$before") <(echo "$after")
 }
 bad_values() {
-	local name
-	for name in $names; do
-		refused "$name" x && refused "$name" -1000000 && refused "$name" 99999999999999999999 || return 1
-	done
-	for name in timestamps window_scaling sack rfc1337; do refused "$name" 2 || return 1; done
-	refused tw_reuse 3 && refused syn_retries 0 && refused syn_retries 256 && refused msl 0 &&
-		refused rmem '0 0 0' && refused wmem 'a b c'
+	# shellcheck disable=SC2016  # the inner shell's
+	in_ns "$server" bash -c '
+		cd /proc/sys/net/rtcpfsm
+		# refused NAME VALUE: not taken, and what was there is still there.
+		refused() {
+			local before after
+			read -r before <"$1"
+			if { echo "$2" >"$1"; } 2>/dev/null; then echo "$1 took $2"; exit 1; fi
+			read -r after <"$1"
+			if [ "$before" != "$after" ]; then echo "$1 was changed by $2"; exit 1; fi
+		}
+		for n; do
+			refused "$n" x
+			refused "$n" -1000000
+			refused "$n" 99999999999999999999
+		done
+		for n in timestamps window_scaling sack rfc1337; do refused $n 2; done
+		refused tw_reuse 3
+		refused syn_retries 0
+		refused syn_retries 256
+		refused msl 0
+		refused rmem "0 0 0"
+		refused wmem "a b c"' - "${names[@]}"
 }
 not_for_all() {
 	[ "$(id -u)" = 0 ] &&
@@ -77,13 +94,8 @@ not_for_all() {
 new_ns_has_defaults() {
 	local fresh
 	setup_ns fresh
-	local name
-	for name in syn_retries=7 synack_retries=5 retries1=3 retries2=15 fin_timeout=60 msl=30 timestamps=1 rfc1337=0; do
-		if [ "$(value "$fresh" "${name%=*}")" != "${name#*=}" ]; then
-			echo "$name: $(value "$fresh" "${name%=*}")"
-			return 1
-		fi
-	done
+	local wanted='syn_retries 7 synack_retries 5 retries1 3 retries2 15 fin_timeout 60 msl 30 timestamps 1 rfc1337 0'
+	diff <(xargs -n 2 <<<"$wanted" | sort) <(values "$fresh" | grep -xFf <(xargs -n 2 <<<"$wanted") | sort)
 }
 
 # forget NS: its name goes, and lib.sh's cleanup no longer looks for it.

@@ -112,6 +112,8 @@ no_owner() { table | awk '$3 == "TIME-WAIT" { n++; if ($16 != 0 || $4 != "time-w
 
 begin 15
 setup_ns host
+# No TIME-WAIT shall end between two looks.
+set_sysctl "$host" msl 3600
 talker all "$host"
 check 'the header names the columns' header
 tell all listen l 127.0.0.1 5000 1000 >/dev/null

@@ -66,7 +66,7 @@ run() {
 # What is run where, and the variants left out: addresses matter to names and to opening and closing, the way over
 # the wire to whatever waits for a segment. Everything everywhere would say no more and take twice the time.
 loopback=(sockets_names: sockets_open: sockets_data:mapped sockets_poll:mapped sockets_close:)
-veth=(sockets_open:mapped sockets_data:mapped,v6 sockets_poll:mapped,v6 sockets_close:mapped,v6)
+veth=(sockets_open:mapped sockets_data:mapped+v6 sockets_poll:mapped+v6 sockets_close:mapped+v6)
 
 # run_all WHERE PROGRAM:LEFT-OUT..
 run_all() {
@@ -74,14 +74,14 @@ run_all() {
 	shift
 	for entry; do
 		without=()
-		for variant in $(tr , ' ' <<<"${entry#*:}"); do without+=(-V "$prefix$variant"); done
+		for variant in $(tr + ' ' <<<"${entry#*:}"); do without+=(-V "$prefix$variant"); done
 		run "$where" "${entry%%:*}" "${without[@]}"
 	done
 }
 
 total=0
 for entry in "${loopback[@]}" "${veth[@]}"; do
-	left=$((3 - $(tr , '\n' <<<"${entry#*:}" | grep -c . || true)))
+	left=$((3 - $(tr + '\n' <<<"${entry#*:}" | grep -c . || true)))
 	total=$((total + left * $(tests_in "${entry%%:*}")))
 done
 begin "$total"
