@@ -75,6 +75,9 @@ reload() {
 	insmod "$RTCPFSM_KO" && return "$status"
 }
 
+# how_many: what the program of the last point printed.
+how_many() { ktap_print_msg "$(tail -n 1 "$work/output") allocations"; }
+
 begin 6
 setup_ns host
 echo N >$faults/ignore-gfp-wait
@@ -89,10 +92,12 @@ fi
 everywhere
 for family in 4 6; do
 	check "IPv$family: each allocation of the calls of a connection fails once" try calls $family
+	how_many
 done
 of_module
 for family in 4 6; do
 	check "IPv$family: each allocation under the module fails once, as segments come and go" try segments $family
+	how_many
 done
 everywhere
 check 'all these connections ended, and the module is free' nothing_left
@@ -100,5 +105,6 @@ if [ -z "${RTCPFSM_KO:-}" ]; then
 	ktap_test_skip 'each allocation of the module'\''s init function fails once'
 else
 	check 'each allocation of the module'\''s init function fails once, and loading is undone' reload
+	how_many
 fi
 finish
