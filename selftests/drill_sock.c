@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -246,6 +247,8 @@ static void set_option(struct sock *s, char **word, int words, const char *resul
 		name = SO_SNDBUF;
 	else if (!strcmp(word[0], "rcvbuf"))
 		name = SO_RCVBUF;
+	else if (!strcmp(word[0], "nodelay"))
+		level = IPPROTO_TCP, name = TCP_NODELAY;
 	else if (!strcmp(word[0], "recverr"))
 		level = drill.family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
 		name = drill.family == AF_INET6 ? IPV6_RECVERR : IP_RECVERR;

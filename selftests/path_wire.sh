@@ -5,7 +5,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
 . "$(dirname "$0")/paths.sh"
-begin 4
+begin 6
 setup_ns host
 
 # drill looks at the checksum of each segment that a line expects.
@@ -53,5 +53,40 @@ sockerr C 0
 send C 5
 > PA seq 11 ack 1 len 5
 state ESTABLISHED
+EOF
+
+prove 'SHLD-20: who set IP_RECVERR is told of a soft error at once, and the connection lives' <<EOF
+$in_established
+option C recverr 1
+send C 10
+> PA seq 1 ack 1 len 10
+< icmp 3 1 seq 1
+poll C out,err
+sockerr C EHOSTUNREACH
+poll C out
+< A
+option C recverr 0
+send C 5
+> PA seq 11 ack 1 len 5
+< icmp 3 1 seq 11
+poll C out
+state ESTABLISHED
+EOF
+
+prove 'MUST-17: with TCP_NODELAY a small segment does not wait for the ACK of another' <<EOF
+$in_established
+send C 10
+> PA seq 1 ack 1 len 10
+send C 20
+> nothing 50
+option C nodelay 1
+> PA seq 11 ack 1 len 20
+send C 30
+> PA seq 31 ack 1 len 30
+option C nodelay 0
+send C 40
+> nothing 50
+< A
+> PA seq 61 ack 1 len 40
 EOF
 finish

@@ -445,6 +445,10 @@ void rtcpfsm_child_init_v6(struct sock *child, const struct sock *listener, stru
 		RCU_INIT_POINTER(np->opt, ipv6_dup_options(child, opt));
 }
 
+bool rtcpfsm_recverr(const struct sock *sk)
+{
+	return sk->sk_family == AF_INET6 ? inet6_test_bit(RECVERR6, sk) : inet_test_bit(RECVERR, sk);
+}
 bool rtcpfsm_has_error(struct sock *sk)
 {
 	smp_rmb();

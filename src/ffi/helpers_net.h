@@ -157,6 +157,7 @@ void rtcpfsm_percpu_counter_destroy(struct percpu_counter *c);
 void rtcpfsm_child_init(struct sock *child, u16 num, __be16 dport, int device);
 void rtcpfsm_child_init_v6(struct sock *child, const struct sock *listener, struct ipv6_pinfo *np);
 
+bool rtcpfsm_recverr(const struct sock *sk);
 bool rtcpfsm_has_error(struct sock *sk);
 bool rtcpfsm_port_is_locked(const struct sock *sk);
 int rtcpfsm_sk_peek_offset(struct sock *sk, int flags);

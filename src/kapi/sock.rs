@@ -365,6 +365,12 @@ impl<P: Protocol> Sock<P> {
         unsafe { core::ptr::addr_of!((*self.raw()).sk_shutdown).read_volatile() }
     }
 
+    /// Did the program ask to be told of soft errors (IP_RECVERR, IPV6_RECVERR)?
+    pub(crate) fn wants_soft_errors(&self) -> bool {
+        // SAFETY: The socket is alive.
+        unsafe { bindings::rtcpfsm_recverr(self.raw()) }
+    }
+
     /// Is an error pending, of the connection or in the error queue?
     pub(crate) fn has_pending_error(&self) -> bool {
         // SAFETY: Racy reads, as the kernel does it.

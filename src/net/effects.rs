@@ -93,7 +93,12 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
         sk.advise_ip();
     }
     if let Some(error) = out.soft_error {
-        sk.set_soft_error(conn_errno(error));
+        // RFC 9293 3.9.1.8, SHLD-9: that nobody answers is noted; what ICMP tells is told to who asked for it (SHLD-20).
+        if error != ConnError::TimedOut && sk.sk().wants_soft_errors() {
+            sk.set_error(conn_errno(error));
+        } else {
+            sk.set_soft_error(conn_errno(error));
+        }
     }
     if let Some(reply) = out.reply {
         if per_net.allows(&reply, now, config) {
