@@ -16,7 +16,6 @@
 
 proto=${RTCPFSM_PROTO:-253}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-script=$(basename "$0" .sh)
 namespaces=()
 
 # The kernel's KTAP functions: beside an installed test, in the tree KSFT_DIR, or in the cached source.
@@ -41,14 +40,10 @@ begin() {
 # finish: the totals; exits 0 only when every planned point passed.
 finish() { ktap_finished; }
 
-# Programs of a dead namespace hold it: they go first. The counters of the arcs that this
-# script took are kept for zz_arcs_all.sh where RTCPFSM_ARCS names a directory.
+# Programs of a dead namespace hold it: they go first.
 cleanup() {
 	local ns
 	for ns in "${namespaces[@]}"; do
-		if [ -n "${RTCPFSM_ARCS:-}" ] && [ "$proto" != 6 ]; then
-			ip netns exec "$ns" cat /proc/net/rtcpfsm_stat >"$RTCPFSM_ARCS/$script.$ns" 2>/dev/null || true
-		fi
 		ip netns pids "$ns" 2>/dev/null | xargs -r kill -9 2>/dev/null || true
 		ip netns del "$ns" 2>/dev/null || true
 	done
