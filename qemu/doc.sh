@@ -33,5 +33,5 @@ for word in "${all[@]}"; do
 done
 rm -rf "$build/doc"
 (cd "$build/lean" && env "${variables[@]}" "$rustdoc" "${words[@]}" --crate-name rust_tcpfsm \
-	--document-private-items --output "$build/doc") || die 'rustdoc failed'
+	-Arustdoc::private_intra_doc_links --document-private-items --output "$build/doc") || die 'rustdoc failed'
 echo "$build/doc/rust_tcpfsm/index.html"

@@ -80,9 +80,8 @@ boot_tests() {
 	local mode=$1 share=$results/$1 status=0 log line
 	shift
 	rm -rf "$share"
-	mkdir -p "$share/arcs"
+	mkdir -p "$share"
 	cp -rl "$results/kselftest" "$share/kselftest"
-	if [ -d "$results/virtual/arcs" ] && [ "$mode" != virtual ]; then cp -r "$results/virtual/arcs" "$share/"; fi
 	cp "$ko" "$share/rust_tcpfsm.ko"
 	cp "$top/qemu/guest-tests" "$share/job"
 	printf '%s\n' "$@" >"$share/tests"

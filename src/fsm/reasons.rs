@@ -14,7 +14,7 @@ macro_rules! reasons {
         }
 
         impl $kind {
-            /// All of them, in the order of [`index`](Self::index).
+            /// All of them, in the order of their indices.
             pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)+];
             /// How many there are.
             pub(crate) const COUNT: usize = Self::ALL.len();
