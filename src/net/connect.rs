@@ -65,7 +65,13 @@ fn take_place(sk: &mut Locked<'_>, local: (Address, u16), remote: (Address, u16)
     let config = PerNet::of(sk.sk().net()).config();
     if local.1 != 0 {
         // The port was bound before: this one or none.
-        return enter(sk, local, remote, &config).ok_or(EADDRNOTAVAIL);
+        if enter(sk, local, remote) {
+            return Ok(Floor::default());
+        }
+        let floor = take_over(sk, local, remote, &config).ok_or(EADDRNOTAVAIL)?;
+        return enter(sk, local, remote)
+            .then_some(floor)
+            .ok_or(EADDRNOTAVAIL);
     }
     let net = sk.sk().net();
     let (low, high) = sk.port_range();
@@ -81,16 +87,16 @@ fn take_place(sk: &mut Locked<'_>, local: (Address, u16), remote: (Address, u16)
             continue;
         }
         let candidate = (local.0, port);
-        let bound = Key::new(net, candidate, (Address::ANY, 0));
-        let bucket = instance().tables.ports.lock(port_hash(&bound));
-        if !bind::is_free_for_connect(&bucket, net.id(), port) {
-            continue;
+        match enter_with_port(sk, candidate, remote) {
+            Entered::In => return Ok(Floor::default()),
+            Entered::PortTaken => continue,
+            // Perhaps by a TIME-WAIT that gives way.
+            Entered::EndsTaken => {}
         }
-        // The bucket stays locked: nobody binds this port meanwhile.
-        if let Some(floor) = enter(sk, candidate, remote, &config) {
-            sk.sk().head().set_flags(flag::AUTO_PORT, true);
-            bucket.insert(sk.sk());
-            return Ok(floor);
+        if let Some(floor) = take_over(sk, candidate, remote, &config) {
+            if enter_with_port(sk, candidate, remote) == Entered::In {
+                return Ok(floor);
+            }
         }
     }
     Err(EADDRNOTAVAIL)
@@ -103,37 +109,65 @@ fn next_port() -> u32 {
     NEXT.fetch_add(1, Relaxed)
 }
 
-/// Enters the table of connections with these ends; `None`: they are taken.
-fn enter(
-    sk: &mut Locked<'_>,
+/// What became of an attempt to enter the tables.
+#[derive(PartialEq, Eq)]
+enum Entered {
+    In,
+    /// The port is not ours to take.
+    PortTaken,
+    /// These very ends are connected.
+    EndsTaken,
+}
+
+/// Enters both tables with a port that nobody asked for by bind().
+fn enter_with_port(sk: &mut Locked<'_>, local: (Address, u16), remote: (Address, u16)) -> Entered {
+    let net = sk.sk().net();
+    let bound = Key::new(net, local, (Address::ANY, 0));
+    let bucket = instance().tables.ports.lock(port_hash(&bound));
+    if !bind::is_free_for_connect(&bucket, net.id(), local.1) {
+        return Entered::PortTaken;
+    }
+    // The bucket stays locked: nobody binds this port meanwhile.
+    if !enter(sk, local, remote) {
+        return Entered::EndsTaken;
+    }
+    sk.sk().head().set_flags(flag::AUTO_PORT, true);
+    bucket.insert(sk.sk());
+    Entered::In
+}
+
+/// Enters the table of connections with these ends; false: they are taken.
+fn enter(sk: &mut Locked<'_>, local: (Address, u16), remote: (Address, u16)) -> bool {
+    let tables = &instance().tables;
+    let key = Key::new(sk.sk().net(), local, remote);
+    sk.sk().head().set_key(&key, tables.hash(&key));
+    tables.insert_unique(sk.sk())
+}
+
+/// Ends the TIME-WAIT between these ends, if there is one and it gives way: RFC 6191, where timestamps keep its segments
+/// out of the new connection. Takes its lock and that of its port: neither may be held.
+fn take_over(
+    sk: &Locked<'_>,
     local: (Address, u16),
     remote: (Address, u16),
     config: &Config,
 ) -> Option<Floor> {
-    let tables = &instance().tables;
-    let key = Key::new(sk.sk().net(), local, remote);
-    let hash = tables.hash(&key);
-    let mut floor = Floor::default();
-    if let Some(found) = tables.find(&key) {
-        let Object::TimeWait(waiting) = found else {
-            return None;
-        };
-        // RFC 6191: a TIME-WAIT gives way where timestamps keep its segments out of the new connection.
-        let mut out = Outbox::new();
-        // tw_reuse 2: only where the path is this host, which reorders nothing.
-        if config.tw_reuse == 2 && !(local.0 == remote.0 || local.0.is_loopback()) {
-            return None;
-        }
-        let taken = time_wait::take_over(&waiting, now(), config, &mut out);
-        PerNet::of(sk.sk().net()).counters().count(&out);
-        let taken = taken?;
-        floor = Floor {
-            iss: Some(taken.iss),
-            ts_offset: Some(taken.ts_offset),
-        };
+    // tw_reuse 2: only where the path is this host, which reorders nothing.
+    if config.tw_reuse == 2 && !(local.0 == remote.0 || local.0.is_loopback()) {
+        return None;
     }
-    sk.sk().head().set_key(&key, hash);
-    tables.insert_unique(sk.sk()).then_some(floor)
+    let net = sk.sk().net();
+    let Some(Object::TimeWait(waiting)) = instance().tables.find(&Key::new(net, local, remote))
+    else {
+        return None;
+    };
+    let mut out = Outbox::new();
+    let taken = time_wait::take_over(&waiting, now(), config, &mut out);
+    PerNet::of(net).counters().count(&out);
+    taken.map(|taken| Floor {
+        iss: Some(taken.iss),
+        ts_offset: Some(taken.ts_offset),
+    })
 }
 
 /// The machine's active OPEN; the SYN goes out at once.
