@@ -40,7 +40,7 @@ requests() {
 	set_sysctl "$server" max_syn_backlog 8
 	tell server listen r 10.9.0.1 6002 1000 || return 1
 	before=$(drops)
-	RTCPFSM_PROTO=$proto ip netns exec "$client" "$here/churn" flood 10.9.0.1 6002 10.9.0.77 &
+	RTCPFSM_PROTO=$proto nsenter --net="/run/netns/$client" -- "$here/churn" flood 10.9.0.1 6002 10.9.0.77 &
 	flooding=$!
 	disown
 	wait_until 20 dropped_since $((before + 100)) || return 1

@@ -73,9 +73,9 @@ for side in server client; do
 	for address in 1 2; do
 		# Known neighbours: cutting the link shall cut connections, not the search for an address.
 		other=$([ "$side" = server ] && echo client || echo server)
-		mac=$(in_ns "${!other}" cat /sys/class/net/v0/address)
-		ip -n "${!side}" neigh replace "10.9.0.$address" lladdr "$mac" dev v0 nud permanent
-		ip -n "${!side}" neigh replace "fd09:0::$address" lladdr "$mac" dev v0 nud permanent
+		mac=$(ip -n "${!other}" -o link show dev v0 | grep -o 'link/ether [^ ]*')
+		ip -n "${!side}" neigh replace "10.9.0.$address" lladdr "${mac#* }" dev v0 nud permanent
+		ip -n "${!side}" neigh replace "fd09:0::$address" lladdr "${mac#* }" dev v0 nud permanent
 	done
 	set_sysctl "${!side}" msl 2
 	talker "$side" "${!side}"

@@ -77,7 +77,8 @@ veth_pair() {
 }
 
 # in_ns NS COMMAND..: runs it there (NS is a real name, as setup_ns gave it).
-in_ns() { ip netns exec "$@"; }
+# Not by `ip netns exec`, whose mounts take a second in a debug kernel: /sys stays that of the caller's namespace.
+in_ns() { nsenter --net="/run/netns/$1" -- "${@:2}"; }
 
 # stat_of NS KIND NAME: one counter of /proc/net/rtcpfsm_stat there, 0 if it has none.
 stat_of() {

@@ -111,7 +111,7 @@ gone() {
 	forget "$1"
 }
 # A namespace lives as long as anything of it is referred to; its end shows in the devices: the peer of a veth goes.
-device_gone() { ! in_ns "$server" test -e "/sys/class/net/$1"; }
+device_gone() { ! ip -n "$server" link show dev "$1" >/dev/null 2>&1; }
 
 delete_with_time_waits() {
 	setup_ns doomed
@@ -128,8 +128,8 @@ delete_with_requests() {
 	talker doomed2 "${doomed:?}"
 	tell doomed2 listen l 10.9.2.2 7200 16 || return 1
 	# The SYN,ACKs get lost, so the requests stay.
-	mac=$(in_ns "$doomed" cat /sys/class/net/v2/address)
-	ip -n "$server" neigh replace 10.9.2.2 lladdr "$mac" dev v2 nud permanent
+	mac=$(ip -n "$doomed" -o link show dev v2 | grep -o 'link/ether [^ ]*')
+	ip -n "$server" neigh replace 10.9.2.2 lladdr "${mac#* }" dev v2 nud permanent
 	tc -n "$doomed" qdisc add dev v2 root netem loss 100%
 	for i in 1 2 3 4; do tell server open "r$i" 10.9.2.2 7200 || return 1; done
 	wait_until 20 listed "$doomed" SYN-RECEIVED && gone "$doomed" && wait_until 30 device_gone v2 &&

@@ -14,7 +14,7 @@ talker() {
 	local fd pipe=$work/talk.$1
 	mkfifo "$pipe.in" "$pipe.out"
 	# shellcheck disable=SC2154  # lib.sh sets proto and here
-	RTCPFSM_PROTO=$proto ip netns exec "$2" "$here/talk" <"$pipe.in" >"$pipe.out" &
+	RTCPFSM_PROTO=$proto nsenter --net="/run/netns/$2" -- "$here/talk" <"$pipe.in" >"$pipe.out" &
 	disown # nobody wants to hear that cleanup() killed it
 	exec {fd}>"$pipe.in"
 	talk_to[$1]=$fd
