@@ -8,12 +8,13 @@ use super::congestion::Congestion;
 use super::dispatch::rst_for_ack;
 use super::outbox::{Outbox, ReplyWhy, Wake};
 use super::reasons::{ChallengeReason, DropReason, ResetReason};
+use super::records::RecordList;
 use super::segment::{Flags, Segment};
 use super::tcb::Tcb;
 use super::time::{Duration, Instant};
 use super::timers::TimerKind;
 
-impl Tcb {
+impl<L: RecordList> Tcb<L> {
     /// Whether the acknowledgment number can be true; if not, the answer is in `out`.
     pub(super) fn ack_is_acceptable(
         &mut self,

@@ -9,6 +9,7 @@ use super::dispatch::rst_for_ack;
 use super::listen::{closed_on_segment, listen_on_segment, ListenVerdict};
 use super::outbox::{ConnError, Deliver, Fate, Outbox, ReplyWhy, Wake};
 use super::reasons::{ChallengeReason, DropReason, ResetReason};
+use super::records::RecordList;
 use super::segment::{Flags, Segment};
 use super::seq::SeqNumber;
 use super::tcb::{ts_before, Tcb, CHALLENGE_INTERVAL};
@@ -24,7 +25,7 @@ pub(super) type Step = core::ops::ControlFlow<()>;
 pub(super) const NEXT: Step = Step::Continue(());
 pub(super) const DONE: Step = Step::Break(());
 
-impl Tcb {
+impl<L: RecordList> Tcb<L> {
     /// A segment of this connection arrived.
     #[inline]
     pub(crate) fn on_segment(

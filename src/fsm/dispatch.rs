@@ -5,6 +5,7 @@
 use super::arcs::State;
 use super::config::Config;
 use super::options::{OutOptions, Timestamps};
+use super::records::RecordList;
 use super::segment::{Flags, Segment, SegmentOut};
 use super::seq::SeqNumber;
 use super::tcb::Tcb;
@@ -12,7 +13,7 @@ use super::time::Instant;
 use super::timers::TimerKind;
 use super::window::{select_window, window_field};
 
-impl Tcb {
+impl<L: RecordList> Tcb<L> {
     /// The next segment that is due, if there is one. To be called until there is none, after every other call; ACKs
     /// are thus sent with data, and one for several segments (MUST-58).
     pub(crate) fn next_segment(&mut self, now: Instant, _cfg: &Config) -> Option<SegmentOut> {

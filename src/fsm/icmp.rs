@@ -4,6 +4,7 @@
 
 use super::arcs::{Event, State};
 use super::outbox::{ConnError, Outbox, Wake};
+use super::records::RecordList;
 use super::seq::SeqNumber;
 use super::tcb::Tcb;
 use super::time::Instant;
@@ -42,7 +43,7 @@ pub(crate) enum IcmpOutcome {
     Hard,
 }
 
-impl Tcb {
+impl<L: RecordList> Tcb<L> {
     /// Whether an ICMP error that quotes this sequence number can be about a segment of ours: only what is in flight can have met
     /// an error (MUST-54, RFC 5927 4.1).
     pub(crate) fn is_in_flight(&self, quoted: SeqNumber) -> bool {

@@ -3,6 +3,7 @@
 //! What is true of a transmission control block between two calls.
 
 use super::arcs::State;
+use super::records::RecordList;
 use super::tcb::{Tcb, MAX_QUEUED};
 use super::timers::TimerKind;
 
@@ -15,7 +16,7 @@ macro_rules! claim {
     };
 }
 
-impl Tcb {
+impl<L: RecordList> Tcb<L> {
     /// Checks what must hold after each call.
     ///
     /// # Errors

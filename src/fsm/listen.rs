@@ -9,6 +9,7 @@ use super::dispatch::{rst_for, rst_for_ack};
 use super::options::{OutOptions, Timestamps};
 use super::outbox::{Fate, Outbox, ReplyWhy};
 use super::reasons::{ChallengeReason, DropReason, ResetReason};
+use super::records::RecordList;
 use super::segment::{Flags, Segment, SegmentOut};
 use super::seq::SeqNumber;
 use super::tcb::{ts_before, ts_clock, OpenParams, Status, Tcb, CHALLENGE_INTERVAL, MIN_SND_MSS};
@@ -341,7 +342,7 @@ impl SynReq {
 
     /// The connection, still in SYN-RECEIVED; the segment for which the verdict was [`ReqVerdict::Establish`] is to be
     /// given to it next. Tell it the receive space before.
-    pub(crate) fn establish(&self, now: Instant, _cfg: &Config) -> Tcb {
+    pub(crate) fn establish<L: RecordList>(&self, now: Instant, _cfg: &Config) -> Tcb<L> {
         let params = OpenParams {
             iss: self.iss,
             ts_offset: self.ts_offset,

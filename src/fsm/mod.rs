@@ -23,6 +23,7 @@ pub(crate) mod listen;
 pub(crate) mod options;
 pub(crate) mod outbox;
 pub(crate) mod reasons;
+pub(crate) mod records;
 pub(crate) mod rtt;
 pub(crate) mod segment;
 pub(crate) mod seq;
@@ -46,6 +47,7 @@ pub(crate) use listen::{
 };
 pub(crate) use outbox::{ConnError, Fate, Outbox, Reply, ReplyWhy, Wake};
 pub(crate) use reasons::{ChallengeReason, DropReason, ResetReason};
+pub(crate) use records::{Record, RecordList};
 pub(crate) use segment::{Flags, ParseError, Segment, SegmentOut};
 pub(crate) use seq::SeqNumber;
 pub(crate) use tcb::{OpenParams, Status, Tcb};

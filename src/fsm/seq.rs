@@ -10,7 +10,7 @@
 use core::ops::{Add, Sub};
 
 /// A sequence or acknowledgment number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct SeqNumber(u32);
 
 /// The distance at which two sequence numbers are opposite each other, and unrelated.

@@ -6,11 +6,12 @@ use super::arcs::Event;
 use super::dispatch::rst_for_ack;
 use super::outbox::{ConnError, Outbox, ReplyWhy};
 use super::reasons::{DropReason, ResetReason};
+use super::records::RecordList;
 use super::segment::{Flags, Segment};
 use super::tcb::{Tcb, MIN_SND_MSS};
 use super::time::Instant;
 
-impl Tcb {
+impl<L: RecordList> Tcb<L> {
     pub(super) fn on_syn_sent(&mut self, now: Instant, segment: &Segment, out: &mut Outbox) {
         let has_ack = segment.flags.contains(Flags::ACK);
         let has_rst = segment.flags.contains(Flags::RST);

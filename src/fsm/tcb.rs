@@ -8,6 +8,7 @@
 use super::arcs::{Event, MachineState, State};
 use super::congestion::Congestion;
 use super::outbox::{ConnError, Fate, Outbox, Wake};
+use super::records::RecordList;
 use super::rtt::RttEstimator;
 use super::seq::SeqNumber;
 use super::time::{Duration, Instant};
@@ -68,8 +69,10 @@ pub(crate) struct Status {
 }
 
 /// A connection, or a socket without one (CLOSED and LISTEN included).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tcb {
+///
+/// `L` is the memory for what must be known of single segments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tcb<L: RecordList> {
     machine: MachineState,
 
     /// A listener's child (MUST-11); else this side opened actively.
@@ -167,11 +170,14 @@ pub(crate) struct Tcb {
 
     pub(super) rtt: RttEstimator,
     pub(super) congestion: Congestion,
+
+    /// What is in flight.
+    pub(super) sent: L,
+    /// What arrived out of order.
+    pub(super) held: L,
 }
 
-const _: () = assert!(core::mem::size_of::<Tcb>() <= 256);
-
-impl Tcb {
+impl<L: RecordList> Tcb<L> {
     /// A socket without a connection.
     pub(crate) fn new() -> Self {
         const ZERO: SeqNumber = SeqNumber::from_raw(0);
@@ -227,6 +233,8 @@ impl Tcb {
             rtt_seq: ZERO,
             rtt: RttEstimator::new(),
             congestion: Congestion::new(MIN_SND_MSS),
+            sent: L::default(),
+            held: L::default(),
         }
     }
 

@@ -7,6 +7,7 @@ use super::config::Config;
 use super::options::{OutOptions, Timestamps};
 use super::outbox::{Fate, Outbox, ReplyWhy};
 use super::reasons::{ChallengeReason, DropReason};
+use super::records::RecordList;
 use super::segment::{Flags, Segment, SegmentOut};
 use super::seq::SeqNumber;
 use super::tcb::{ts_before, ts_clock, Status, Tcb};
@@ -75,7 +76,7 @@ impl TimeWait {
 
     /// Continues a Tcb that has just entered TIME-WAIT; the Tcb is then to be [retired](Tcb::retire). No arc is taken: it is the
     /// same connection.
-    pub(crate) fn from_tcb(tcb: &Tcb, now: Instant, cfg: &Config) -> Self {
+    pub(crate) fn from_tcb<L: RecordList>(tcb: &Tcb<L>, now: Instant, cfg: &Config) -> Self {
         let ts_on = if tcb.ts_on { Self::TS_ON } else { 0 };
         Self {
             deadline: now + cfg.time_wait(),

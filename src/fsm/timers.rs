@@ -6,6 +6,7 @@
 use super::arcs::{Event, State};
 use super::config::Config;
 use super::outbox::{ConnError, Outbox};
+use super::records::RecordList;
 use super::tcb::Tcb;
 use super::time::{Duration, Instant};
 
@@ -47,7 +48,7 @@ impl TimerKind {
     }
 }
 
-impl Tcb {
+impl<L: RecordList> Tcb<L> {
     /// Does what is due at `now`; nothing if the deadline is still to come.
     pub(crate) fn on_timer(&mut self, now: Instant, cfg: &Config, out: &mut Outbox) {
         let Some(kind) = self.timer else {

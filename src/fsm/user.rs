@@ -6,6 +6,7 @@ use super::arcs::{Event, State};
 use super::config::Config;
 use super::outbox::{Outbox, ReplyWhy};
 use super::reasons::ResetReason;
+use super::records::RecordList;
 use super::tcb::{OpenParams, Tcb, MAX_QUEUED};
 use super::time::Instant;
 use super::timers::TimerKind;
@@ -50,7 +51,7 @@ pub(crate) enum UserError {
     TooMuch,
 }
 
-impl Tcb {
+impl<L: RecordList> Tcb<L> {
     /// Handles a call of the program.
     ///
     /// # Errors

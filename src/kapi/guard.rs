@@ -416,12 +416,19 @@ impl<P: Protocol> Sock<P> {
     }
 
     /// A copy of a part of the locked data, for showing: softirqs are kept out, but a process that owns the socket may be
-    /// writing, so words of different moments may stand side by side. Each word is one that stood there.
-    pub(crate) fn snapshot<T: Copy>(&self, part: impl FnOnce(&P::Locked) -> &T) -> T {
+    /// writing, so words of different moments may stand side by side. Each word is one that stood there. `read` gets
+    /// the copy, of which it must look at plain values alone: what it owns may be gone.
+    pub(crate) fn snapshot<T, R>(
+        &self,
+        part: impl FnOnce(&P::Locked) -> &T,
+        read: impl FnOnce(&T) -> R,
+    ) -> R {
         let locked = self.bh_lock_child();
         let part: *const T = part(&locked.guard);
-        // SAFETY: The part is initialised memory; volatile, as it may be written meanwhile.
-        unsafe { part.read_volatile() }
+        // SAFETY: The part is initialised memory; volatile, as it may be written meanwhile. The copy is not dropped.
+        let copy = unsafe { part.cast::<core::mem::ManuallyDrop<T>>().read_volatile() };
+        drop(locked);
+        read(&copy)
     }
 }
 

@@ -4,10 +4,8 @@
 //! Runs under the socket lock; locks taken below it: see [`super`].
 
 use super::pernet::PerNet;
-use super::{kernel_state, now, time_wait, tx, Locked};
-use crate::src::fsm::{
-    Config, ConnError, Fate, Instant, Outbox, State, Tcb, UserCall, UserError, Wake,
-};
+use super::{kernel_state, now, time_wait, tx, Locked, Tcb};
+use crate::src::fsm::{Config, ConnError, Fate, Instant, Outbox, State, UserCall, UserError, Wake};
 use crate::src::kapi::sock::{shutdown, wake};
 use kernel::prelude::*;
 

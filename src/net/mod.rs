@@ -27,6 +27,7 @@ pub(crate) mod connect;
 pub(crate) mod effects;
 pub(crate) mod icmp;
 pub(crate) mod pernet;
+pub(crate) mod records;
 pub(crate) mod request;
 pub(crate) mod rx;
 pub(crate) mod show;
@@ -36,7 +37,7 @@ pub(crate) mod tables;
 pub(crate) mod time_wait;
 pub(crate) mod tx;
 
-use crate::src::fsm::{Instant, SeqNumber, State, Tcb};
+use crate::src::fsm::{self, Instant, SeqNumber, State};
 use crate::src::kapi::global::Global;
 use crate::src::kapi::guard::Guard;
 use crate::src::kapi::random::SipKey;
@@ -51,6 +52,9 @@ pub(crate) struct Rtcpfsm;
 pub(crate) type Socket = Sock<Rtcpfsm>;
 /// The proof that a socket of ours is locked.
 pub(crate) type Locked<'a> = Guard<'a, Rtcpfsm>;
+
+/// The machine of a connection, with its lists in the kernel's memory.
+pub(crate) type Tcb = fsm::Tcb<records::Records>;
 
 /// What the socket lock guards.
 pub(crate) struct Connection {

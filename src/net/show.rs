@@ -106,12 +106,14 @@ fn endpoints(head: &Head) -> (Endpoint, Endpoint) {
 
 fn socket(sk: &Socket) -> Line {
     let (local, remote) = endpoints(sk.head());
-    let tcb = sk.snapshot(|connection| &connection.tcb);
-    let status = tcb.status();
+    let (status, send_queue_len) = sk.snapshot(
+        |connection| &connection.tcb,
+        |tcb| (tcb.status(), tcb.send_queue_len()),
+    );
     let (snd_q, rcv_q) = if status.state == State::Listen {
         (sk.shared().limit(), sk.shared().waiting())
     } else {
-        (tcb.send_queue_len(), sk.rcv_queued())
+        (send_queue_len, sk.rcv_queued())
     };
     Line {
         local,

@@ -139,12 +139,16 @@ impl Operations for Rtcpfsm {
         if sk.kernel_state() == super::kernel_state(State::Listen) {
             return Err(EINVAL);
         }
-        let tcb = sk.snapshot(|connection| &connection.tcb);
-        let octets = if unsent {
-            tcb.unsent_len()
-        } else {
-            tcb.send_queue_len()
-        };
+        let octets = sk.snapshot(
+            |connection| &connection.tcb,
+            |tcb| {
+                if unsent {
+                    tcb.unsent_len()
+                } else {
+                    tcb.send_queue_len()
+                }
+            },
+        );
         Ok(octets.min(i32::MAX as u32) as i32)
     }
 

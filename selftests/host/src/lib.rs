@@ -22,6 +22,8 @@
 mod fsm;
 
 pub mod picture;
+#[cfg(test)]
+mod records;
 
 #[cfg(test)]
 mod properties;

@@ -18,9 +18,12 @@ use crate::fsm::options::{Options, Timestamps};
 use crate::fsm::segment::{Flags, Segment, SegmentOut};
 use crate::fsm::timers::TimerKind;
 use crate::fsm::{
-    Config, Duration, Fate, Instant, OpenParams, Outbox, ReplyWhy, SeqNumber, State, SynReq, Tcb,
+    Config, Duration, Fate, Instant, OpenParams, Outbox, ReplyWhy, SeqNumber, State, SynReq,
     TimeWait, UserCall, UserError,
 };
+
+/// The machine, with its lists in the host's memory.
+pub(crate) type Tcb = crate::fsm::Tcb<crate::records::Records>;
 
 /// Our initial sequence number.
 pub(super) const ISS: u32 = 1_000;

@@ -5,6 +5,7 @@
 use super::*;
 use crate::fsm::icmp::IcmpOutcome;
 use crate::fsm::{ConnError, DropReason, IcmpError, IcmpKind, ResetReason, Wake};
+use crate::records::Records;
 
 /// All extensions on.
 fn full() -> Config {
@@ -92,7 +93,10 @@ fn must_15_without_the_option_the_send_mss_is_the_default() {
             &cfg,
             &mut out,
         );
-        assert_eq!(request.establish(host.now, &cfg).effective_mss(), default);
+        assert_eq!(
+            request.establish::<Records>(host.now, &cfg).effective_mss(),
+            default
+        );
     }
 }
 

@@ -169,11 +169,11 @@ fn check_segment(host: &mut Host, segment: Segment) {
     check_arcs(before.state(), &out, host.state());
 
     // The long way leads to the same place.
-    let mut long = before.tcb;
+    let mut long = before.tcb.clone();
     let mut long_out = Outbox::new();
     long.set_receive_space(before.space);
     long.on_any_segment(before.now, &segment, &before.cfg, &mut long_out);
-    let mut short = before.tcb;
+    let mut short = before.tcb.clone();
     let mut short_out = Outbox::new();
     short.set_receive_space(before.space);
     short.on_segment(before.now, &segment, &before.cfg, &mut short_out);

@@ -277,7 +277,7 @@ fn a_fin_is_sent_again_and_counts_like_data() {
 fn a_timer_that_fires_early_does_nothing() {
     let mut host = Host::established();
     host.queue(10);
-    let before = host.tcb;
+    let before = host.tcb.clone();
     let mut out = Outbox::new();
     let early = Instant::from_us(host.tcb.next_deadline().unwrap().1.as_us() - 1);
     host.tcb.on_timer(early, &host.cfg, &mut out);
@@ -285,7 +285,7 @@ fn a_timer_that_fires_early_does_nothing() {
     assert!(host.tcb.next_segment(early, &host.cfg).is_none());
     // So does one that fires where none runs.
     let mut idle = Host::established();
-    let before = idle.tcb;
+    let before = idle.tcb.clone();
     idle.tcb
         .on_timer(Instant::from_us(u64::MAX), &idle.cfg, &mut out);
     assert_eq!(idle.tcb, before);

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The machine's lists of ranges, in the host's memory, which may be made scarce.
+
+use crate::fsm::{Record, RecordList};
+
+/// A list of ranges.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Records {
+    records: Vec<Record>,
+    /// It refuses to grow beyond this.
+    pub(crate) limit: usize,
+}
+
+impl Default for Records {
+    fn default() -> Self {
+        Self {
+            records: Vec::new(),
+            limit: usize::MAX,
+        }
+    }
+}
+
+impl RecordList for Records {
+    fn as_slice(&self) -> &[Record] {
+        &self.records
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [Record] {
+        &mut self.records
+    }
+
+    fn insert(&mut self, at: usize, record: Record) -> bool {
+        let fits = at <= self.records.len() && self.records.len() < self.limit;
+        if fits {
+            self.records.insert(at, record);
+        }
+        fits
+    }
+
+    fn remove(&mut self, at: usize, count: usize) {
+        let end = at.saturating_add(count).min(self.records.len());
+        if at < end {
+            self.records.drain(at..end);
+        }
+    }
+}
