@@ -54,6 +54,24 @@ pub(crate) struct Config {
     pub(crate) max_tw_buckets: u32,
     /// Half-open requests that one listener may hold. Default 1024.
     pub(crate) max_syn_backlog: u32,
+    /// Whether listeners answer with SYN cookies (RFC 4987 section 3.6): 0 never, 1 when the queue of requests is full, 2
+    /// always. Default 1.
+    pub(crate) syncookies: u8,
+    /// Explicit congestion notification (RFC 3168): 0 never, 1 asked for and agreed to, 2 agreed to where the peer asks for
+    /// it. Default 2.
+    pub(crate) ecn: u8,
+    /// How long a connection is idle before the first keep-alive, where the program asks for them (MUST-28). Default 2 h.
+    pub(crate) keepalive_time: Duration,
+    /// Between two keep-alives that are not answered. Default 75 s.
+    pub(crate) keepalive_intvl: Duration,
+    /// Keep-alives without an answer after which a connection is given up (MUST-26, MUST-29). Default 9.
+    pub(crate) keepalive_probes: u8,
+    /// So many octets that were not sent yet make a socket unwritable. Default `u32::MAX`: no limit.
+    pub(crate) notsent_lowat: u32,
+    /// Whether the congestion window starts anew after a connection was idle for an RTO (RFC 5681 section 4.1). Default true.
+    pub(crate) slow_start_after_idle: bool,
+    /// Connections without a socket that a namespace may hold; beyond it they are reset. Default 65536.
+    pub(crate) max_orphans: u32,
 }
 
 impl Config {
@@ -104,6 +122,14 @@ impl Default for Config {
             },
             max_tw_buckets: 65_536,
             max_syn_backlog: 1_024,
+            syncookies: 1,
+            ecn: 2,
+            keepalive_time: Duration::from_secs(2 * 60 * 60),
+            keepalive_intvl: Duration::from_secs(75),
+            keepalive_probes: 9,
+            notsent_lowat: u32::MAX,
+            slow_start_after_idle: true,
+            max_orphans: 65_536,
         }
     }
 }

@@ -1,25 +1,112 @@
 // SPDX-License-Identifier: GPL-2.0
 //! A directory of settings in a network namespace's /proc/sys.
 //!
-//! All settings are integers or rows of integers within bounds; the values are atomics that whoever has the directory
-//! reads at any time.
+//! All settings are integers, rows of integers within bounds, or one of a few words; the values are atomics that whoever has
+//! the directory reads at any time.
 
 use super::netns::Net;
 use crate::src::ffi::bindings;
 use core::ptr::NonNull;
+use kernel::ffi::c_void;
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
 
 /// A setting, shown and written as a file.
 pub(crate) struct Setting {
     /// The file's name.
-    pub(crate) name: &'static CStr,
+    name: &'static CStr,
     /// How many integers it has.
-    pub(crate) values: usize,
-    /// The least value of each of them; writing less is refused (`EINVAL`).
-    pub(crate) min: c_int,
-    /// The largest value of each of them.
-    pub(crate) max: c_int,
+    values: usize,
+    form: Form,
+}
+
+/// What a file takes.
+enum Form {
+    /// Integers within bounds; what is beyond them is refused (`EINVAL`).
+    Integers { min: c_int, max: c_int },
+    /// Any unsigned integer; it is kept as the signed one with the same bits.
+    Unsigned,
+    /// One of these words; kept is its place.
+    Words(&'static [&'static str]),
+}
+
+impl Setting {
+    /// `values` integers from `min` to `max`.
+    pub(crate) const fn integers(
+        name: &'static CStr,
+        values: usize,
+        min: c_int,
+        max: c_int,
+    ) -> Self {
+        Setting {
+            name,
+            values,
+            form: Form::Integers { min, max },
+        }
+    }
+
+    /// An unsigned integer; [`Settings::get`] gives its bits.
+    pub(crate) const fn unsigned(name: &'static CStr) -> Self {
+        Setting {
+            name,
+            values: 1,
+            form: Form::Unsigned,
+        }
+    }
+
+    /// One of some words, each shorter than [`MAX_WORD`]; [`Settings::get`] gives its place among them. Another word is refused
+    /// (`ENOENT`, as by Linux's `tcp_congestion_control`).
+    pub(crate) const fn words(name: &'static CStr, words: &'static [&'static str]) -> Self {
+        Setting {
+            name,
+            values: 1,
+            form: Form::Words(words),
+        }
+    }
+}
+
+/// Room for a word and the zero after it, in octets.
+const MAX_WORD: usize = 16;
+
+/// Reads or writes a setting that is a word.
+extern "C" fn word_handler(
+    table: *const bindings::ctl_table,
+    write: c_int,
+    buffer: *mut c_void,
+    len: *mut usize,
+    position: *mut bindings::loff_t,
+) -> c_int {
+    // SAFETY: The table is one that `Settings::new` made for words: `data` is the atomic, `extra1` the words.
+    let (value, words) = unsafe {
+        (
+            &*(*table).data.cast::<Atomic<c_int>>(),
+            *(*table).extra1.cast::<&'static [&'static str]>(),
+        )
+    };
+    let mut text = [0u8; MAX_WORD];
+    let now = words.get(value.load(Relaxed) as usize).unwrap_or(&"");
+    for (to, from) in text.iter_mut().take(MAX_WORD - 1).zip(now.bytes()) {
+        *to = from;
+    }
+    let own = bindings::ctl_table {
+        data: text.as_mut_ptr().cast(),
+        maxlen: MAX_WORD as c_int,
+        ..Default::default()
+    };
+    // SAFETY: The table's data is the array, of its length; the rest is passed on as it came.
+    let result = unsafe { bindings::proc_dostring(&own, write, buffer, len, position) };
+    if write == 0 || result != 0 {
+        return result;
+    }
+    let end = text.iter().position(|c| *c == 0).unwrap_or(MAX_WORD);
+    let written = text.get(..end).unwrap_or_default();
+    match words.iter().position(|word| word.as_bytes() == written) {
+        Some(place) => {
+            value.store(place as c_int, Relaxed);
+            0
+        }
+        None => ENOENT.to_errno(),
+    }
 }
 
 /// A directory of settings with `N` integers, in the order of the settings; it disappears when dropped.
@@ -55,16 +142,25 @@ impl<const N: usize> Settings<N> {
         for setting in settings {
             let (own, others) = rest.split_at_checked(setting.values).ok_or(EINVAL)?;
             rest = others;
-            let table = bindings::ctl_table {
+            let mut table = bindings::ctl_table {
                 procname: setting.name.as_char_ptr(),
                 data: own.as_ptr().cast_mut().cast(),
                 maxlen: core::mem::size_of_val(own) as c_int,
                 mode: 0o644,
-                proc_handler: Some(bindings::proc_dointvec_minmax),
-                extra1: (&raw const setting.min).cast_mut().cast(),
-                extra2: (&raw const setting.max).cast_mut().cast(),
                 ..Default::default()
             };
+            match &setting.form {
+                Form::Integers { min, max } => {
+                    table.proc_handler = Some(bindings::proc_dointvec_minmax);
+                    table.extra1 = core::ptr::from_ref(min).cast_mut().cast();
+                    table.extra2 = core::ptr::from_ref(max).cast_mut().cast();
+                }
+                Form::Unsigned => table.proc_handler = Some(bindings::proc_douintvec),
+                Form::Words(words) => {
+                    table.proc_handler = Some(word_handler);
+                    table.extra1 = core::ptr::from_ref(words).cast_mut().cast();
+                }
+            }
             tables.push(table, GFP_KERNEL)?;
         }
         if !rest.is_empty() {

@@ -15,7 +15,7 @@ use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
 
 /// The files of `net.rtcpfsm.`, in the order of [`at`]. They are named as Linux's TCP names them, less `tcp_`.
-static SETTINGS: [Setting; 17] = [
+static SETTINGS: [Setting; 25] = [
     setting(c"syn_retries", 1, 1, 127),
     setting(c"synack_retries", 1, 1, 127),
     setting(c"retries1", 1, 0, 255),
@@ -33,7 +33,21 @@ static SETTINGS: [Setting; 17] = [
     setting(c"max_syn_backlog", 1, 0, i32::MAX),
     setting(c"rmem", 3, 1, i32::MAX),
     setting(c"wmem", 3, 1, i32::MAX),
+    setting(c"syncookies", 1, 0, 2),
+    setting(c"ecn", 1, 0, 2),
+    setting(c"keepalive_time", 1, 1, MAX_KEEPALIVE_SECS),
+    setting(c"keepalive_intvl", 1, 1, MAX_KEEPALIVE_SECS),
+    setting(c"keepalive_probes", 1, 1, MAX_KEEPALIVE_PROBES),
+    Setting::unsigned(c"notsent_lowat"),
+    setting(c"slow_start_after_idle", 1, 0, 1),
+    setting(c"max_orphans", 1, 0, i32::MAX),
 ];
+
+/// The most seconds that TCP_KEEPIDLE and TCP_KEEPINTVL take in Linux (MAX_TCP_KEEPIDLE).
+const MAX_KEEPALIVE_SECS: i32 = 32_767;
+
+/// The largest TCP_KEEPCNT in Linux (MAX_TCP_KEEPCNT).
+const MAX_KEEPALIVE_PROBES: i32 = 127;
 
 /// Where each integer stands.
 mod at {
@@ -54,16 +68,19 @@ mod at {
     pub(super) const MAX_SYN_BACKLOG: usize = 14;
     pub(super) const RMEM: usize = 15;
     pub(super) const WMEM: usize = 18;
-    pub(super) const COUNT: usize = 21;
+    pub(super) const SYNCOOKIES: usize = 21;
+    pub(super) const ECN: usize = 22;
+    pub(super) const KEEPALIVE_TIME: usize = 23;
+    pub(super) const KEEPALIVE_INTVL: usize = 24;
+    pub(super) const KEEPALIVE_PROBES: usize = 25;
+    pub(super) const NOTSENT_LOWAT: usize = 26;
+    pub(super) const SLOW_START_AFTER_IDLE: usize = 27;
+    pub(super) const MAX_ORPHANS: usize = 28;
+    pub(super) const COUNT: usize = 29;
 }
 
 const fn setting(name: &'static CStr, values: usize, min: i32, max: i32) -> Setting {
-    Setting {
-        name,
-        values,
-        min,
-        max,
-    }
+    Setting::integers(name, values, min, max)
 }
 
 /// The settings with which a namespace starts.
@@ -95,6 +112,14 @@ fn initial() -> [i32; at::COUNT] {
     for (value, size) in values[at::WMEM..].iter_mut().zip(sizes(config.wmem)) {
         *value = size;
     }
+    values[at::SYNCOOKIES] = i32::from(config.syncookies);
+    values[at::ECN] = i32::from(config.ecn);
+    values[at::KEEPALIVE_TIME] = (config.keepalive_time.as_us() / 1_000_000) as i32;
+    values[at::KEEPALIVE_INTVL] = (config.keepalive_intvl.as_us() / 1_000_000) as i32;
+    values[at::KEEPALIVE_PROBES] = i32::from(config.keepalive_probes);
+    values[at::NOTSENT_LOWAT] = config.notsent_lowat as i32;
+    values[at::SLOW_START_AFTER_IDLE] = i32::from(config.slow_start_after_idle);
+    values[at::MAX_ORPHANS] = config.max_orphans as i32;
     values
 }
 
@@ -170,6 +195,14 @@ impl PerNet {
             wmem: sizes(at::WMEM),
             max_tw_buckets: get(at::MAX_TW_BUCKETS).max(0) as u32,
             max_syn_backlog: get(at::MAX_SYN_BACKLOG).max(0) as u32,
+            syncookies: small(at::SYNCOOKIES),
+            ecn: small(at::ECN),
+            keepalive_time: seconds(at::KEEPALIVE_TIME),
+            keepalive_intvl: seconds(at::KEEPALIVE_INTVL),
+            keepalive_probes: small(at::KEEPALIVE_PROBES),
+            notsent_lowat: get(at::NOTSENT_LOWAT) as u32,
+            slow_start_after_idle: get(at::SLOW_START_AFTER_IDLE) != 0,
+            max_orphans: get(at::MAX_ORPHANS).max(0) as u32,
         }
     }
 
