@@ -9,6 +9,7 @@ use super::dispatch::rst_for_ack;
 use super::outbox::{Outbox, ReplyWhy, Wake};
 use super::reasons::{ChallengeReason, DropReason, ResetReason};
 use super::records::RecordList;
+use super::recovery::Progress;
 use super::segment::{Flags, Segment};
 use super::tcb::Tcb;
 use super::time::{Duration, Instant};
@@ -55,25 +56,59 @@ impl<L: RecordList> Tcb<L> {
         if !self.syn_acked {
             self.on_syn_acked(now, segment, out);
         } else if segment.ack.at_or_after(self.snd_una) {
-            if segment.ack != self.snd_una {
-                self.advance(now, segment, out);
-            }
             // RFC 9293 3.10.7.4, fifth, ESTABLISHED: an old segment does not set the window.
-            if self.snd_wl1.before(segment.seq)
-                || (self.snd_wl1 == segment.seq && self.snd_wl2.at_or_before(segment.ack))
-            {
+            let sets_window = self.snd_wl1.before(segment.seq)
+                || (self.snd_wl1 == segment.seq && self.snd_wl2.at_or_before(segment.ack));
+            // RFC 5681 section 2: a duplicate acknowledgment brings nothing else.
+            let duplicate = segment.ack == self.snd_una
+                && self.snd_una != self.snd_nxt
+                && segment.seg_len() == 0
+                && self.window_of(segment) == was_open;
+            let says_something = segment.ack != self.snd_una
+                || duplicate
+                || !segment.options.sack.as_slice().is_empty();
+            if says_something {
+                self.progress(now, segment, duplicate, out);
+            }
+            if sets_window {
                 self.set_window(segment);
             }
         }
         self.watch_window(now, was_open);
     }
 
+    /// What the acknowledgment says of what is in flight: it moves SND.UNA, the scoreboard, the windows and the timer.
+    fn progress(&mut self, now: Instant, segment: &Segment, duplicate: bool, out: &mut Outbox) {
+        let pipe_before = self.pipe();
+        let mut progress = Progress {
+            acked: segment.ack.distance_from(self.snd_una),
+            duplicate,
+            ..Progress::default()
+        };
+        self.take_sack(now, segment, &mut progress);
+        if progress.acked != 0 {
+            self.advance(now, segment, &mut progress, out);
+        }
+        self.note_delivery(now, segment, &progress);
+        let lost = if self.sack_on {
+            self.undo_by_dsack(&progress);
+            self.detect_loss_by_time(now)
+        } else {
+            self.detect_loss_by_duplicates(&mut progress)
+        };
+        self.after_ack(now, segment, &progress, pipe_before, lost);
+        if self.snd_una == self.snd_nxt {
+            // RFC 6298 5.2.
+            self.disarm();
+        } else if progress.acked != 0 || self.reorder_wait != Duration::from_us(0) {
+            // RFC 6298 5.3.
+            self.time_flight(now);
+        }
+    }
+
     // RFC 9293 3.10.7.4, fifth, SYN-RECEIVED: our SYN is acknowledged.
     fn on_syn_acked(&mut self, now: Instant, segment: &Segment, out: &mut Outbox) {
-        let syn_lost = self.retries != 0;
-        self.advance(now, segment, out);
-        self.set_window(segment);
-        self.enter_established(syn_lost, out);
+        self.syn_is_acknowledged(now, segment, out);
         if self.state() == State::SynReceived {
             self.take(now, Event::RcvAckOfSyn, out);
             if self.fin_queued {
@@ -84,72 +119,94 @@ impl<L: RecordList> Tcb<L> {
     }
 
     /// Our SYN is acknowledged, and the peer's MSS known: data may flow.
-    pub(super) fn enter_established(&mut self, syn_lost: bool, out: &mut Outbox) {
+    pub(super) fn syn_is_acknowledged(
+        &mut self,
+        now: Instant,
+        segment: &Segment,
+        out: &mut Outbox,
+    ) {
+        let syn_lost = self.retries != 0;
+        if self.rtt_timing {
+            self.rtt_timing = false;
+            self.rtt.on_sample(now.since(self.rtt_start));
+        } else if let Some(rtt) = self.echoed_rtt(now, segment) {
+            self.rtt.on_sample(rtt);
+        }
         self.syn_acked = true;
+        self.syn_due = false;
         let mss = self.effective_mss();
-        self.congestion = Congestion::new(mss);
+        self.congestion = Congestion::new(self.congestion.kind(), mss);
         if syn_lost {
             // RFC 6298 5.7, RFC 5681 3.1.
             self.rtt.on_syn_lost();
             self.congestion.on_syn_lost(mss);
         }
+        let mut progress = Progress::default();
+        self.snd_una = self.iss + 1;
+        if segment.ack.after(self.snd_una) {
+            self.advance(now, segment, &mut progress, out);
+        }
+        self.retries = 0;
+        self.set_window(segment);
+        if self.snd_una == self.snd_nxt {
+            self.disarm();
+        } else {
+            self.time_flight(now);
+        }
         out.wake |= Wake::WRITABLE | Wake::STATE_CHANGE;
     }
 
     /// SND.UNA moves to SEG.ACK, which is after it.
-    #[inline]
-    pub(super) fn advance(&mut self, now: Instant, segment: &Segment, out: &mut Outbox) {
+    fn advance(
+        &mut self,
+        now: Instant,
+        segment: &Segment,
+        progress: &mut Progress,
+        out: &mut Outbox,
+    ) {
         let queue_start = self.send_queue_start();
-        let acked = segment.ack.distance_from(self.snd_una);
-        self.snd_una = segment.ack;
-        if self.resend_next.before(self.snd_una) {
-            self.resend_next = self.snd_una;
-        }
+        let ack = segment.ack;
+        self.scoreboard()
+            .acknowledge(now, ack, &mut progress.delivery);
+        self.snd_una = ack;
         self.retries = 0;
-        self.sample_rtt(now, segment);
-        if self.syn_acked {
-            let mss = self.effective_mss();
-            self.congestion.on_ack(acked, mss);
+        if let Some(rtt) = progress
+            .delivery
+            .timed
+            .or_else(|| self.echoed_rtt(now, segment))
+        {
+            self.rtt.on_sample(rtt);
         }
         if self.send_queue_start() != queue_start {
             out.acked = true;
             out.wake |= Wake::WRITABLE;
         }
-        if self.snd_una == self.snd_nxt {
-            // RFC 6298 5.2.
-            self.disarm();
-        } else {
-            // RFC 6298 5.3.
-            self.arm(TimerKind::Retransmit, now + self.rtt.rto());
-        }
     }
 
-    // RFC 6298 section 3, MUST-18: only what was not retransmitted, or what timestamps tell apart.
-    fn sample_rtt(&mut self, now: Instant, segment: &Segment) {
-        if self.rtt_timing {
-            if self.snd_una.at_or_after(self.rtt_seq) {
-                self.rtt_timing = false;
-                self.rtt.on_sample(now.since(self.rtt_start));
-            }
-        } else if let (true, Some(timestamps)) = (self.ts_on, segment.options.timestamps) {
-            // RFC 7323 4.1: the echo tells which of the transmissions arrived. An echo of the future is no echo.
-            let age_ms = self.ts_now(now).wrapping_sub(timestamps.ecr);
-            if timestamps.ecr != 0 && age_ms <= i32::MAX as u32 {
-                self.rtt.on_sample(Duration::from_ms(u64::from(age_ms)));
-            }
-        }
+    // RFC 7323 4.1: the echo tells which of the transmissions arrived. An echo of the future is no echo.
+    fn echoed_rtt(&self, now: Instant, segment: &Segment) -> Option<Duration> {
+        let timestamps = segment.options.timestamps.filter(|_| self.ts_on)?;
+        let age_ms = self.ts_now(now).wrapping_sub(timestamps.ecr);
+        (timestamps.ecr != 0 && age_ms <= i32::MAX as u32)
+            .then(|| Duration::from_ms(u64::from(age_ms)))
     }
 
-    /// SND.WND, SND.WL1 and SND.WL2 are set.
+    /// The window of a segment in octets.
     #[inline]
-    pub(super) fn set_window(&mut self, segment: &Segment) {
+    fn window_of(&self, segment: &Segment) -> u32 {
         // RFC 7323 2.2: the window of a SYN is never scaled.
         let scale = if segment.flags.contains(Flags::SYN) {
             0
         } else {
             u32::from(self.snd_wscale)
         };
-        self.snd_wnd = u32::from(segment.wnd) << scale;
+        u32::from(segment.wnd) << scale
+    }
+
+    /// SND.WND, SND.WL1 and SND.WL2 are set.
+    #[inline]
+    pub(super) fn set_window(&mut self, segment: &Segment) {
+        self.snd_wnd = self.window_of(segment);
         if self.snd_wnd > self.max_snd_wnd {
             self.max_snd_wnd = self.snd_wnd;
         }
@@ -165,8 +222,7 @@ impl<L: RecordList> Tcb<L> {
             if self.snd_wnd > was_open {
                 self.disarm();
                 // SHLD-16: what the window had left out is sent (again) now.
-                self.resend_next = self.snd_una;
-                self.rtt_timing = false;
+                self.resend_flight();
             }
         } else if self.snd_wnd == 0 && self.has_pending() {
             // SHLD-17: no retransmission timeout for what the window does not allow.

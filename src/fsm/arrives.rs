@@ -66,10 +66,7 @@ impl<L: RecordList> Tcb<L> {
     #[inline]
     fn on_predicted(&mut self, now: Instant, segment: &Segment, out: &mut Outbox) {
         self.note_timestamp(now, segment);
-        if segment.ack != self.snd_una {
-            self.advance(now, segment, out);
-        }
-        self.set_window(segment);
+        self.on_ack(now, segment, out);
         if segment.payload_len != 0 {
             self.deliver(0, segment.payload_len, out);
         }

@@ -6,6 +6,7 @@ use super::arcs::State;
 use super::config::Config;
 use super::options::{OutOptions, Timestamps};
 use super::records::RecordList;
+use super::scoreboard::next_lost;
 use super::segment::{Flags, Segment, SegmentOut};
 use super::seq::SeqNumber;
 use super::tcb::Tcb;
@@ -17,19 +18,12 @@ impl<L: RecordList> Tcb<L> {
     /// The next segment that is due, if there is one. To be called until there is none, after every other call; ACKs
     /// are thus sent with data, and one for several segments (MUST-58).
     pub(crate) fn next_segment(&mut self, now: Instant, _cfg: &Config) -> Option<SegmentOut> {
-        let syn_due = !self.syn_acked && self.resend_next == self.iss;
-        let syn = match self.state() {
+        match self.state() {
             State::Closed | State::Listen | State::TimeWait => return None,
-            State::SynSent if !syn_due => return None,
-            State::SynSent => Some(self.syn_segment(now, Flags::SYN)),
-            _ if syn_due => Some(self.syn_segment(now, Flags::SYN | Flags::ACK)),
-            _ => None,
-        };
-        if syn.is_some() {
-            self.ack_due = false;
-            self.force = false;
-            self.sent(now, self.iss, self.iss + 1);
-            return syn;
+            State::SynSent if self.syn_due => return Some(self.send_syn(now, Flags::SYN)),
+            State::SynSent => return None,
+            _ if self.syn_due => return Some(self.send_syn(now, Flags::SYN | Flags::ACK)),
+            _ => {}
         }
         if let Some(segment) = self.next_text(now) {
             return Some(segment);
@@ -42,6 +36,22 @@ impl<L: RecordList> Tcb<L> {
             return Some(self.ack_segment(now));
         }
         None
+    }
+
+    /// Our SYN is on its way, for the first time or again.
+    fn send_syn(&mut self, now: Instant, flags: Flags) -> SegmentOut {
+        self.syn_due = false;
+        self.ack_due = false;
+        self.force = false;
+        if self.snd_nxt == self.iss {
+            self.snd_nxt = self.iss + 1;
+            self.rtt_timing = true;
+            self.rtt_start = now;
+        }
+        if self.timer.is_none() {
+            self.arm(TimerKind::Retransmit, now + self.rtt.rto());
+        }
+        self.syn_segment(now, flags)
     }
 
     /// Our SYN, or with ACK the SYN-ACK of a simultaneous open.
@@ -65,26 +75,116 @@ impl<L: RecordList> Tcb<L> {
         }
     }
 
-    /// Data, a FIN, or both.
+    /// Data, a FIN, or both: first what is lost, then what was never sent.
     fn next_text(&mut self, now: Instant) -> Option<SegmentOut> {
-        let seq = self.resend_next;
-        if seq.after(self.write_end) {
+        if self.state() == State::SynReceived {
             return None;
         }
-        let queued = self.write_end.distance_from(seq);
+        if let Some(segment) = self.next_lost_text(now) {
+            return Some(segment);
+        }
+        if self.probe_due {
+            return self.tail_probe(now);
+        }
+        self.next_new_text(now)
+    }
+
+    /// What is lost goes out again as soon as the windows allow (RFC 6675 section 5, RFC 9293 3.8.6).
+    fn next_lost_text(&mut self, now: Instant) -> Option<SegmentOut> {
+        if self.sums.lost == 0 {
+            return None;
+        }
+        let mss = u32::from(self.effective_mss());
+        let (left, right) = next_lost(self.sent.as_slice(), mss)?;
+        let len = right.distance_from(left);
+        if !self.force {
+            let pipe = self.pipe();
+            if pipe != 0 && pipe.saturating_add(len) > self.congestion.cwnd() {
+                return None;
+            }
+        }
+        // SHLD-15: a window that shrank leaves no room, never a negative one.
+        let room = self
+            .snd_wnd
+            .saturating_sub(left.distance_from(self.snd_una));
+        let len = match len.min(room) {
+            0 if self.force => 1,
+            0 => return None,
+            len => len,
+        };
+        let right = left + len;
+        if right == self.snd_nxt && len < mss {
+            let more = self
+                .unsent_len()
+                .min(mss - len)
+                .min(room.saturating_sub(len));
+            self.take_along(now, more);
+            return Some(self.repeat(now, left, right + more));
+        }
+        Some(self.repeat(now, left, right))
+    }
+
+    /// The next `len` octets go out behind some that are sent again, in the same segment.
+    fn take_along(&mut self, now: Instant, len: u32) {
+        if len != 0 {
+            let left = self.snd_nxt;
+            self.snd_nxt = left + len;
+            self.scoreboard().append(now, left, left + len);
+        }
+    }
+
+    /// `left` to `right`, which may end with our FIN, once more.
+    fn repeat(&mut self, now: Instant, left: SeqNumber, right: SeqNumber) -> SegmentOut {
+        self.force = false;
+        let fin = right.after(self.write_end);
+        let len = right.distance_from(left).saturating_sub(u32::from(fin));
+        let flags = self.text_flags(left, len, fin);
+        let segment = self.segment(now, left, flags, len);
+        self.note_resent(now, left, right);
+        self.on_the_way(now, right.distance_from(left));
+        segment
+    }
+
+    /// RFC 8985 7.3: new data if there is some, else the last segment once more.
+    fn tail_probe(&mut self, now: Instant) -> Option<SegmentOut> {
+        let mss = u32::from(self.effective_mss());
+        let queued = self.unsent_len();
+        let offset = self.snd_nxt.distance_from(self.snd_una);
+        let len = queued.min(mss).min(self.snd_wnd.saturating_sub(offset));
+        if len != 0 {
+            let segment = self.send_new(now, len, false);
+            self.tail_probe_sent(false);
+            return Some(segment);
+        }
+        if offset == 0 || !self.syn_acked {
+            self.probe_due = false;
+            return None;
+        }
+        let right = self.snd_nxt;
+        let segment = self.repeat(now, right - offset.min(mss), right);
+        self.tail_probe_sent(true);
+        Some(segment)
+    }
+
+    /// What was never sent.
+    fn next_new_text(&mut self, now: Instant) -> Option<SegmentOut> {
+        self.cwnd_limited = false;
+        if self.fin_sent {
+            return None;
+        }
+        let queued = self.write_end.distance_from(self.snd_nxt);
         if queued == 0 && !self.fin_queued {
             return None;
         }
         // RFC 9293 3.10.2: data waits for the acknowledgment of our SYN; 3.10.4: a FIN alone does not.
-        if queued != 0 && !self.syn_acked || self.state() == State::SynReceived {
+        if queued != 0 && !self.syn_acked {
             return None;
         }
-
         let mss = u32::from(self.effective_mss());
-        let offset = seq.distance_from(self.snd_una);
+        let offset = self.snd_nxt.distance_from(self.snd_una);
         // SHLD-15: a window that shrank leaves no room, never a negative one.
         let window_room = self.snd_wnd.saturating_sub(offset);
-        let room = window_room.min(self.congestion.cwnd().saturating_sub(offset));
+        let room = window_room.min(self.congestion.cwnd().saturating_sub(self.pipe()));
         let mut len = queued.min(room).min(mss);
         // The FIN's number, too, must be in the window; it is not in the congestion window's way.
         let mut fin = self.fin_queued && len == queued && window_room > len;
@@ -95,50 +195,70 @@ impl<L: RecordList> Tcb<L> {
             } else if queued == 0 {
                 fin = true;
             }
-        } else if len < mss && !fin && !self.worth_sending(len, queued, offset) {
+        } else if len < mss && !fin && !self.worth_sending(len, queued) {
+            // RFC 7661 4.1: was it the congestion window, not the program or the peer, that ended it?
+            self.cwnd_limited = len < queued.min(mss).min(window_room);
             return None;
         }
+        self.force = false;
+        Some(self.send_new(now, len, fin))
+    }
 
+    /// The next `len` octets, and the FIN if they are the last.
+    fn send_new(&mut self, now: Instant, len: u32, fin: bool) -> SegmentOut {
+        let (seq, una) = (self.snd_nxt, self.snd_una);
+        if seq == una && self.syn_acked {
+            let (idle, rto) = (now.since(self.last_sent), self.rtt.rto());
+            if idle > rto {
+                // RFC 5681 4.1.
+                self.congestion.on_idle(idle, rto, self.effective_mss());
+            }
+        }
+        self.fin_sent |= fin;
+        let flags = self.text_flags(seq, len, fin);
+        let right = seq + len + u32::from(fin);
+        if len < u32::from(self.effective_mss()) {
+            self.snd_small = right;
+        }
+        let segment = self.segment(now, seq, flags, len);
+        self.snd_nxt = right;
+        self.scoreboard().append(now, seq, right);
+        self.on_the_way(now, right.distance_from(seq));
+        segment
+    }
+
+    /// The control bits of a segment with data, a FIN, or both.
+    fn text_flags(&self, seq: SeqNumber, len: u32, fin: bool) -> Flags {
         let mut flags = Flags::ACK;
         if fin {
             flags |= Flags::FIN;
-            self.fin_sent = true;
         }
-        let end = seq + len;
-        if len != 0 && end == self.write_end {
+        if len != 0 && seq + len == self.write_end {
             // MUST-61.
             flags |= Flags::PSH;
         }
-        self.force = false;
-        let segment = self.segment(now, seq, flags, len);
-        self.sent(now, seq, end + u32::from(fin));
-        Some(segment)
+        flags
     }
 
     /// Whether `len` octets, less than a full segment, are worth one now (RFC 9293 sections 3.8.6.2.1 and 3.7.4).
-    fn worth_sending(&self, len: u32, queued: u32, offset: u32) -> bool {
+    fn worth_sending(&self, len: u32, queued: u32) -> bool {
         // Nagle (SHLD-7): one small segment at a time.
-        let idle = offset == 0 || self.nodelay;
+        let idle = self.nodelay || !self.snd_small.after(self.snd_una);
         len != 0 && idle && (len == queued || len >= self.max_snd_wnd / 2)
     }
 
-    /// The numbers from `seq` to `end` are on their way.
-    fn sent(&mut self, now: Instant, seq: SeqNumber, end: SeqNumber) {
-        self.resend_next = end;
-        if end.after(self.snd_nxt) {
-            if !self.rtt_timing && seq == self.snd_nxt && self.retries == 0 {
-                self.rtt_timing = true;
-                self.rtt_seq = end;
-                self.rtt_start = now;
-            }
-            self.snd_nxt = end;
+    /// So many numbers have left, and are to be timed.
+    fn on_the_way(&mut self, now: Instant, octets: u32) {
+        self.last_sent = now;
+        if self.syn_acked {
+            self.congestion.on_sent(octets);
         }
         // RFC 6298 5.1. A probe of a closed window leaves the persist timer running.
         match self.timer {
-            None => self.arm(TimerKind::Retransmit, now + self.rtt.rto()),
-            Some(TimerKind::Persist) if self.snd_wnd != 0 => {
-                self.arm(TimerKind::Retransmit, now + self.rtt.rto());
-            }
+            None => self.time_flight(now),
+            Some(TimerKind::Persist) if self.snd_wnd != 0 => self.time_flight(now),
+            // RFC 8985 7.2: the probe is for the last that was sent.
+            Some(TimerKind::TailProbe) => self.time_flight(now),
             _ => {}
         }
     }

@@ -4,6 +4,7 @@
 
 use super::arcs::State;
 use super::records::RecordList;
+use super::scoreboard;
 use super::tcb::{Tcb, MAX_QUEUED};
 use super::timers::TimerKind;
 
@@ -31,13 +32,11 @@ impl<L: RecordList> Tcb<L> {
             }
             return Ok(());
         }
-        let next = self.resend_next;
         let sent = self.snd_nxt.distance_from(self.iss);
         let flight = self.snd_nxt.distance_from(self.snd_una);
         let fin_end = self.write_end + u32::from(self.fin_sent);
         claim! {
-            self.snd_una.at_or_before(next) && next.at_or_before(self.snd_nxt),
-                "SND.UNA <= next <= SND.NXT";
+            self.snd_una.at_or_before(self.snd_nxt), "SND.UNA <= SND.NXT";
             self.snd_nxt.at_or_before(fin_end), "nothing is sent that was not queued";
             !self.fin_sent || self.snd_nxt == fin_end, "nothing is sent after the FIN";
             !self.fin_sent || self.fin_queued, "a FIN is sent only after CLOSE";
@@ -47,6 +46,14 @@ impl<L: RecordList> Tcb<L> {
             self.unsent_len() <= self.send_queue_len(), "what was not sent is in the queue";
             self.max_snd_wnd >= self.snd_wnd, "the largest window is the largest";
         }
+
+        let syn_sent = u32::from(!self.syn_acked && sent != 0);
+        scoreboard::check(
+            self.sent.as_slice(),
+            self.sums,
+            self.snd_una + syn_sent,
+            self.snd_nxt,
+        )?;
 
         let synchronized = !matches!(state, S::SynSent);
         let closed_by_us = matches!(

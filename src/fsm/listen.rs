@@ -360,7 +360,6 @@ impl SynReq {
         tcb.retries = self.retries;
         tcb.snd_wscale = self.snd_wscale;
         tcb.snd_nxt = self.iss + 1;
-        tcb.resend_next = tcb.snd_nxt;
         tcb.snd_wnd = u32::from(self.snd_wnd);
         tcb.max_snd_wnd = tcb.snd_wnd;
         tcb.snd_wl1 = self.irs;
@@ -377,7 +376,6 @@ impl SynReq {
         if self.retries == 0 {
             // MUST-18: the SYN-ACK was sent once.
             tcb.rtt_timing = true;
-            tcb.rtt_seq = tcb.snd_nxt;
             tcb.rtt_start = self.since;
         }
         // Only until that segment comes.

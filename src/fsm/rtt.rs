@@ -101,7 +101,7 @@ impl RttEstimator {
     }
 
     /// SRTT in microseconds; 0 before the first sample.
-    #[cfg(test)]
+    #[inline]
     pub(crate) const fn srtt_us(&self) -> u32 {
         self.srtt_us
     }

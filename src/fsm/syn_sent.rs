@@ -49,10 +49,7 @@ impl<L: RecordList> Tcb<L> {
         }
         self.on_peer_syn(now, segment);
         if has_ack {
-            let syn_lost = self.retries != 0;
-            self.advance(now, segment, out);
-            self.set_window(segment);
-            self.enter_established(syn_lost, out);
+            self.syn_is_acknowledged(now, segment, out);
             self.take(now, Event::RcvSynAck, out);
             self.ack_due = true;
             // Data and FIN may have come along: the sixth step and what follows.
@@ -63,7 +60,7 @@ impl<L: RecordList> Tcb<L> {
             self.set_window(segment);
             self.snd_wl2 = self.iss;
             self.take(now, Event::RcvSyn, out);
-            self.resend_next = self.iss;
+            self.syn_due = true;
             // MUST-18: it may be either SYN that is acknowledged.
             self.rtt_timing = false;
             self.disarm();

@@ -6,10 +6,12 @@
 //! here: whether our SYN is acknowledged, whether our FIN is queued or was sent, whether the peer's has come.
 
 use super::arcs::{Event, MachineState, State};
-use super::congestion::Congestion;
+use super::congestion::{Congestion, Kind};
 use super::outbox::{ConnError, Fate, Outbox, Wake};
 use super::records::RecordList;
+use super::recovery::Recovery;
 use super::rtt::RttEstimator;
+use super::scoreboard::Sums;
 use super::seq::SeqNumber;
 use super::time::{Duration, Instant};
 use super::timers::TimerKind;
@@ -99,8 +101,14 @@ pub(crate) struct Tcb<L: RecordList> {
     pub(super) ws_on: bool,
     /// Selective acknowledgments: offered in SYN-SENT, agreed upon after it.
     pub(super) sack_on: bool,
-    /// The segment that ends at `rtt_seq` is timed; it was not retransmitted (MUST-18).
+    /// Our SYN, sent at `rtt_start`, is timed: it was not retransmitted (MUST-18). Later segments are timed by `sent`.
     pub(super) rtt_timing: bool,
+    /// Our SYN is to be sent, for the first time or again.
+    pub(super) syn_due: bool,
+    /// A tail loss probe is to be sent (RFC 8985 section 7.3).
+    pub(super) probe_due: bool,
+    /// When something was sent last, the congestion window kept more from being sent.
+    pub(super) cwnd_limited: bool,
     /// RCV.UP is meaningful.
     pub(super) urgent: bool,
     /// A challenge ACK was sent, at `last_challenge`.
@@ -126,8 +134,8 @@ pub(crate) struct Tcb<L: RecordList> {
     pub(super) iss: SeqNumber,
     pub(super) snd_una: SeqNumber,
     pub(super) snd_nxt: SeqNumber,
-    /// The next number to send: SND.NXT, or what a timeout went back to.
-    pub(super) resend_next: SeqNumber,
+    /// The end of the last segment that was smaller than the MSS (Nagle).
+    pub(super) snd_small: SeqNumber,
     /// The number after the last octet of the send queue: that of the FIN.
     pub(super) write_end: SeqNumber,
     pub(super) snd_wnd: u32,
@@ -163,16 +171,21 @@ pub(crate) struct Tcb<L: RecordList> {
     /// When the last challenge ACK was sent.
     pub(super) last_challenge: Instant,
 
-    /// When the timed segment was sent.
+    /// When our SYN was sent.
     pub(super) rtt_start: Instant,
-    /// The acknowledgment number that ends the timing.
-    pub(super) rtt_seq: SeqNumber,
+    /// When data was last sent.
+    pub(super) last_sent: Instant,
+    /// How long to wait for what may only be reordered; zero: nothing is late (RFC 8985 section 6.2, step 5).
+    pub(super) reorder_wait: Duration,
 
     pub(super) rtt: RttEstimator,
     pub(super) congestion: Congestion,
+    pub(super) recovery: Recovery,
 
-    /// What is in flight.
+    /// What is in flight: see [`scoreboard`](super::scoreboard).
     pub(super) sent: L,
+    /// The sums of what is in `sent`.
+    pub(super) sums: Sums,
     /// What arrived out of order.
     pub(super) held: L,
 }
@@ -197,6 +210,9 @@ impl<L: RecordList> Tcb<L> {
             ws_on: false,
             sack_on: false,
             rtt_timing: false,
+            syn_due: false,
+            probe_due: false,
+            cwnd_limited: false,
             urgent: false,
             challenged: false,
             timer: None,
@@ -210,7 +226,7 @@ impl<L: RecordList> Tcb<L> {
             iss: ZERO,
             snd_una: ZERO,
             snd_nxt: ZERO,
-            resend_next: ZERO,
+            snd_small: ZERO,
             write_end: ZERO,
             snd_wnd: 0,
             max_snd_wnd: 0,
@@ -230,10 +246,13 @@ impl<L: RecordList> Tcb<L> {
             since: START,
             last_challenge: START,
             rtt_start: START,
-            rtt_seq: ZERO,
+            last_sent: START,
+            reorder_wait: Duration::from_us(0),
             rtt: RttEstimator::new(),
-            congestion: Congestion::new(MIN_SND_MSS),
+            congestion: Congestion::new(Kind::default(), MIN_SND_MSS),
+            recovery: Recovery::new(),
             sent: L::default(),
+            sums: Sums::default(),
             held: L::default(),
         }
     }
@@ -249,7 +268,7 @@ impl<L: RecordList> Tcb<L> {
             iss: params.iss,
             snd_una: params.iss,
             snd_nxt: params.iss,
-            resend_next: params.iss,
+            snd_small: params.iss,
             write_end: params.iss + 1,
             rcv_space: params.rcv_space,
             rcv_buf: params.rcv_space,
@@ -330,9 +349,7 @@ impl<L: RecordList> Tcb<L> {
         let too_large = mss < self.path_mss.min(self.snd_mss);
         self.path_mss = mss;
         if too_large && self.syn_acked && self.snd_una != self.snd_nxt {
-            self.resend_next = self.snd_una;
-            // MUST-18: what is sent twice is not timed.
-            self.rtt_timing = false;
+            self.resend_flight();
         }
     }
 

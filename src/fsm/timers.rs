@@ -25,6 +25,10 @@ const MAX_OVERRIDE: Duration = Duration::from_ms(500);
 pub(crate) enum TimerKind {
     /// A SYN, data or a FIN is sent again.
     Retransmit,
+    /// What waited for segments that may only be out of order is lost (RFC 8985 section 6.3).
+    Reorder,
+    /// The tail of what is in flight is probed (RFC 8985 section 7.3).
+    TailProbe,
     /// A window that is closed, or too small, is tried.
     Persist,
     /// An orphan has waited too long for the peer's FIN.
@@ -40,6 +44,8 @@ impl TimerKind {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Retransmit => "retransmit",
+            Self::Reorder => "reorder",
+            Self::TailProbe => "tail-probe",
             Self::Persist => "persist",
             Self::FinWait2 => "fin-wait-2",
             Self::SynAck => "synack",
@@ -59,6 +65,8 @@ impl<L: RecordList> Tcb<L> {
         }
         match kind {
             TimerKind::Retransmit => self.on_retransmit_timer(now, cfg, out),
+            TimerKind::Reorder => self.on_reorder_timer(now),
+            TimerKind::TailProbe => self.on_tail_probe_timer(now),
             TimerKind::Persist => self.on_persist_timer(now, cfg, out),
             // Nobody is there to be told.
             TimerKind::FinWait2 => self.end(now, Event::OrphanTimeout, None, out),
@@ -81,21 +89,17 @@ impl<L: RecordList> Tcb<L> {
             out.soft_error = Some(ConnError::TimedOut);
         }
         if self.syn_acked {
-            let flight = self.resend_next.distance_from(self.snd_una);
-            self.congestion.on_timeout(flight, self.effective_mss());
+            self.on_flight_timeout(now);
+        } else {
+            self.syn_due = true;
+            // A FIN may follow the SYN already.
+            self.resend_flight();
         }
         self.rtt.back_off();
-        self.resend_from_start();
-        // RFC 6298 5.6: whether or not next_segment finds something that fits.
-        self.arm(TimerKind::Retransmit, now + self.rtt.rto());
-    }
-
-    /// Goes back to the first number that is not acknowledged.
-    fn resend_from_start(&mut self) {
-        self.resend_next = self.snd_una;
-        // MUST-18: what is sent twice is not timed.
         self.rtt_timing = false;
         self.force = true;
+        // RFC 6298 5.6: whether or not next_segment finds something that fits.
+        self.arm(TimerKind::Retransmit, now + self.rtt.rto());
     }
 
     /// R2, in retransmissions.
@@ -110,7 +114,8 @@ impl<L: RecordList> Tcb<L> {
 
     // RFC 9293 3.8.6.1: a probe; or 3.8.6.2.1: what was held back long enough is sent.
     fn on_persist_timer(&mut self, now: Instant, cfg: &Config, out: &mut Outbox) {
-        self.resend_from_start();
+        self.resend_flight();
+        self.force = true;
         if self.snd_wnd != 0 {
             // The window is small, not closed: next_segment fills it and starts the retransmission timer.
             self.disarm();

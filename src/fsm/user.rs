@@ -111,6 +111,7 @@ impl<L: RecordList> Tcb<L> {
         tcb.ws_on = cfg.window_scaling;
         tcb.sack_on = cfg.sack;
         tcb.rcv_adv = tcb.rcv_nxt + params.rcv_space.min(u32::from(u16::MAX));
+        tcb.syn_due = true;
         tcb.take(now, Event::ActiveOpen, out);
         *self = tcb;
         Ok(())

@@ -124,7 +124,7 @@ fn must_16_shld_28_segments_are_as_large_as_both_sides_and_the_path_allow() {
         host.arrive(wnd(syn_ack, 60_000));
         host.queue(2 * expected + 1);
         let lens: Vec<_> = host.sent.iter().map(|sent| sent.payload_len).collect();
-        assert_eq!(lens, [expected, expected]);
+        assert_eq!(lens, [expected, expected, 1]);
         for sent in &host.sent {
             let size = sent.header_len() as u32 + sent.payload_len;
             assert!(size <= u32::from(peer.min(path)) + 20);
@@ -139,14 +139,21 @@ fn shld_6_segments_follow_the_path_mtu() {
     assert_eq!(host.sent.len(), 2);
     host.tcb.set_path_mss(600);
     host.arrive(seg(ACK, IRS + 1, ISS + 1));
-    // What is in flight was too large: it goes again, and is not timed.
+    // What is in flight was too large: it goes again.
     let lens: Vec<_> = host
         .sent
         .iter()
         .map(|sent| (sent.seq.raw(), sent.payload_len))
         .collect();
-    assert_eq!(lens, [(ISS + 1, 600), (ISS + 601, 600), (ISS + 1_201, 600)]);
-    assert!(!host.tcb.rtt_timing);
+    assert_eq!(
+        lens,
+        [
+            (ISS + 1, 600),
+            (ISS + 601, 600),
+            (ISS + 1_201, 600),
+            (ISS + 1_801, 200)
+        ]
+    );
     host.arrive(seg(ACK, IRS + 1, ISS + 2_001));
     host.tcb.set_path_mss(1_460);
     host.queue(1_000);
@@ -366,7 +373,8 @@ fn sequence_numbers_wrap() {
         let step = host.tcb.iss.distance_from(host.tcb.snd_una).min(1 << 30);
         host.tcb.write_end = host.tcb.snd_una + step;
         host.tcb.snd_nxt = host.tcb.write_end;
-        host.tcb.resend_next = host.tcb.write_end;
+        let (now, una, nxt) = (host.now, host.tcb.snd_una, host.tcb.snd_nxt);
+        host.tcb.scoreboard().append(now, una, nxt);
         host.tcb.max_snd_wnd = step;
         host.tcb
             .arm(TimerKind::Retransmit, host.now + Duration::from_secs(1));

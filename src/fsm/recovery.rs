@@ -1,0 +1,649 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How loss is found and repaired: by time with RACK and a tail loss probe where the peer sends SACKs (RFC 8985, RFC 6675), by
+//! duplicate acknowledgments where it does not (RFC 5681 section 3.2, RFC 6582), and how a repair that was not needed is taken
+//! back (RFC 3522 with timestamps, RFC 3708 with D-SACK; the response is that of RFC 4015).
+//!
+//! What is lost is marked in the scoreboard, and what is marked goes out as soon as the congestion window allows: nothing else
+//! decides on a retransmission.
+
+use super::options::SackBlock;
+use super::records::RecordList;
+use super::scoreboard::{Arrival, Delivery, Scoreboard};
+use super::segment::Segment;
+use super::seq::SeqNumber;
+use super::tcb::{ts_before, Tcb};
+use super::time::{Duration, Instant};
+use super::timers::TimerKind;
+
+/// DupThresh (RFC 5681 section 3.2, RFC 6675 section 2).
+const DUP_THRESHOLD: u8 = 3;
+
+/// So many recoveries keep the reordering window that D-SACKs have widened (RFC 8985 section 6.2, step 4).
+const REO_WND_PERSIST: u8 = 16;
+
+/// The granularity of a timer that waits for reordering or a probe.
+const TIMER_MARGIN: Duration = Duration::from_ms(2);
+
+/// What the peer may wait for a second segment before it acknowledges a single one (RFC 8985 section 7.2, WCDelAckT).
+const WORST_DELAYED_ACK: Duration = Duration::from_ms(200);
+
+/// Where the sender stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nothing is known to be lost.
+    Open,
+    /// The path reported congestion without loss (RFC 3168); the window shrinks until SND.UNA has passed `high_seq`.
+    Reduction,
+    /// Fast recovery, until SND.UNA has passed `high_seq`.
+    Fast,
+    /// Recovery after a timeout, until SND.UNA has passed `high_seq`.
+    Timeout,
+}
+
+/// A tail loss probe that was not answered yet (RFC 8985 section 7.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Probe {
+    None,
+    /// It carried new data.
+    New,
+    /// It repeated the last segment.
+    Repeated,
+}
+
+/// What loss detection and recovery remember.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Recovery {
+    phase: Phase,
+    probe: Probe,
+    /// A segment was seen to be overtaken.
+    reordering_seen: bool,
+    /// RACK.xmit_ts and the variables with it are set.
+    rack_valid: bool,
+    /// The last reduction of the window can be undone.
+    can_undo: bool,
+    /// All that was sent again since then arrived twice.
+    all_needless: bool,
+    /// There was a recovery: `high_seq` means something.
+    recovered_once: bool,
+    /// Duplicate acknowledgments, where the peer sends no SACKs.
+    dup_acks: u8,
+    /// RACK.reo_wnd_mult: how much D-SACKs have widened the reordering window.
+    reo_wnd_mult: u8,
+    /// RACK.reo_wnd_persist.
+    reo_wnd_persist: u8,
+    /// SND.NXT when the phase began.
+    high_seq: SeqNumber,
+    /// Octets that duplicate acknowledgments without SACK show to have arrived.
+    dup_octets: u32,
+    /// RACK.rtt in microseconds.
+    rack_rtt_us: u32,
+    /// RACK.xmit_ts, in microseconds, the lower bits.
+    rack_sent_us: u32,
+    /// RACK.end_seq.
+    rack_end: SeqNumber,
+    /// The highest number that is known to have arrived.
+    fack: SeqNumber,
+    /// D-SACKs count once for each round: until SND.UNA passes this.
+    dsack_round: SeqNumber,
+    /// The least round-trip time of late, in microseconds; 0 before the first.
+    min_rtt_us: u32,
+    /// When `min_rtt_us` was measured, in milliseconds.
+    min_rtt_at_ms: u32,
+    /// TLP.end_seq.
+    probe_end: SeqNumber,
+    /// Our timestamp at the first retransmission of this recovery.
+    retransmit_ts: u32,
+    /// Octets sent again in this recovery, less those that a D-SACK showed to be needless.
+    resent: u32,
+}
+
+/// How long a least round-trip time is believed.
+const MIN_RTT_LIFE_MS: u32 = 300_000;
+
+impl Recovery {
+    /// Nothing was sent.
+    pub(crate) const fn new() -> Self {
+        Self {
+            phase: Phase::Open,
+            probe: Probe::None,
+            reordering_seen: false,
+            rack_valid: false,
+            can_undo: false,
+            all_needless: false,
+            recovered_once: false,
+            dup_acks: 0,
+            reo_wnd_mult: 1,
+            reo_wnd_persist: REO_WND_PERSIST,
+            high_seq: SeqNumber::from_raw(0),
+            dup_octets: 0,
+            rack_rtt_us: 0,
+            rack_sent_us: 0,
+            rack_end: SeqNumber::from_raw(0),
+            fack: SeqNumber::from_raw(0),
+            dsack_round: SeqNumber::from_raw(0),
+            min_rtt_us: 0,
+            min_rtt_at_ms: 0,
+            probe_end: SeqNumber::from_raw(0),
+            retransmit_ts: 0,
+            resent: 0,
+        }
+    }
+
+    /// Where the sender stands.
+    #[inline]
+    pub(crate) const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The least round-trip time of late, in microseconds; 0 before the first.
+    pub(crate) const fn min_rtt_us(&self) -> u32 {
+        self.min_rtt_us
+    }
+
+    /// Whether segments were seen to be overtaken on their way.
+    pub(crate) const fn reordering_seen(&self) -> bool {
+        self.reordering_seen
+    }
+
+    fn note_min_rtt(&mut self, now: Instant, rtt: Duration) {
+        let rtt_us = u32::try_from(rtt.as_us()).unwrap_or(u32::MAX).max(1);
+        let now_ms = (now.as_us() / 1_000) as u32;
+        if self.min_rtt_us == 0
+            || rtt_us <= self.min_rtt_us
+            || now_ms.wrapping_sub(self.min_rtt_at_ms) > MIN_RTT_LIFE_MS
+        {
+            self.min_rtt_us = rtt_us;
+            self.min_rtt_at_ms = now_ms;
+        }
+    }
+}
+
+/// What an acknowledgment brought, for those who decide what follows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    /// What is known to have arrived since the last one.
+    pub(super) delivery: Delivery,
+    /// Octets by which SND.UNA moved.
+    pub(super) acked: u32,
+    /// The acknowledgment reported a duplicate (RFC 2883).
+    pub(super) dsack: bool,
+    /// Nothing but the acknowledgment number, which is SND.UNA once more (RFC 5681 section 2).
+    pub(super) duplicate: bool,
+}
+
+impl<L: RecordList> Tcb<L> {
+    #[inline]
+    pub(super) fn scoreboard(&mut self) -> Scoreboard<'_, L> {
+        Scoreboard {
+            list: &mut self.sent,
+            sums: &mut self.sums,
+        }
+    }
+
+    /// Octets on their way: sent, not known to have arrived, not taken for lost (RFC 6675 section 4, "pipe").
+    #[inline]
+    pub(crate) fn pipe(&self) -> u32 {
+        self.snd_nxt
+            .distance_from(self.snd_una)
+            .saturating_sub(self.sums.sacked)
+            .saturating_sub(self.sums.lost)
+            .saturating_sub(self.recovery.dup_octets)
+    }
+
+    /// Reads the selective acknowledgment of a segment whose ACK was not yet taken (RFC 2018, RFC 2883).
+    pub(super) fn take_sack(&mut self, now: Instant, segment: &Segment, progress: &mut Progress) {
+        let blocks = segment.options.sack;
+        if !self.sack_on || blocks.as_slice().is_empty() {
+            return;
+        }
+        let una = SeqNumber::max_of(self.snd_una, segment.ack);
+        for (at, block) in blocks.as_slice().iter().enumerate() {
+            if at == 0 && is_dsack(block, blocks.as_slice().get(1), segment.ack) {
+                progress.dsack = true;
+                self.on_dsack(block);
+                continue;
+            }
+            // Only what was sent can be held; the rest of a block that was acknowledged meanwhile may count.
+            let left = SeqNumber::max_of(block.left, una);
+            if left.before(block.right) && block.right.at_or_before(self.snd_nxt) {
+                let mut delivery = progress.delivery;
+                self.scoreboard()
+                    .sack(now, left, block.right, &mut delivery);
+                progress.delivery = delivery;
+            }
+        }
+    }
+
+    // RFC 2883 section 5, RFC 8985 6.2 step 4: what we sent again arrived twice.
+    fn on_dsack(&mut self, block: &SackBlock) {
+        let octets = block.right.distance_from(block.left);
+        // RFC 3708 section 3: nothing that cannot be about something we sent counts.
+        if octets > self.max_snd_wnd.max(u32::from(u16::MAX)) || block.right.after(self.snd_nxt) {
+            return;
+        }
+        if self.recovery.resent != 0 {
+            self.recovery.resent = self.recovery.resent.saturating_sub(octets);
+            self.recovery.all_needless = self.recovery.resent == 0;
+        }
+        if self.snd_una.at_or_after(self.recovery.dsack_round) {
+            self.recovery.dsack_round = self.snd_nxt;
+            self.recovery.reo_wnd_mult = self.recovery.reo_wnd_mult.saturating_add(1);
+            self.recovery.reo_wnd_persist = REO_WND_PERSIST;
+        }
+    }
+
+    // RFC 8985 6.2, steps 1 to 3.
+    pub(super) fn note_delivery(&mut self, now: Instant, segment: &Segment, progress: &Progress) {
+        let delivery = &progress.delivery;
+        if let Some(rtt) = delivery.timed {
+            self.recovery.note_min_rtt(now, rtt);
+        }
+        if let Some(newest) = delivery.newest {
+            self.update_rack(now, segment, &newest);
+            // Step 3: something older than the highest that has arrived, and sent once only, arrived later.
+            if self.sack_on {
+                let overtaken = delivery
+                    .lowest_original
+                    .is_some_and(|lowest| lowest.before(self.recovery.fack));
+                self.recovery.reordering_seen |= overtaken;
+                self.recovery.fack = SeqNumber::max_of(self.recovery.fack, newest.end);
+            }
+        }
+        self.recovery.fack = SeqNumber::max_of(self.recovery.fack, self.snd_una);
+    }
+
+    // Steps 1 and 2: RACK.xmit_ts, RACK.end_seq and RACK.rtt are those of the segment sent last of all that have arrived.
+    fn update_rack(&mut self, now: Instant, segment: &Segment, newest: &Arrival) {
+        if newest.retransmitted {
+            // Which transmission arrived? Not this one if the echo is older, or no path is that fast.
+            let sent_ts = self
+                .ts_now(now)
+                .wrapping_sub((newest.age.as_us() / 1_000) as u32);
+            let echo_is_older = self.ts_on
+                && segment
+                    .options
+                    .timestamps
+                    .is_some_and(|timestamps| ts_before(timestamps.ecr, sent_ts));
+            if echo_is_older || newest.age < Duration::from_us(u64::from(self.recovery.min_rtt_us))
+            {
+                return;
+            }
+        }
+        let rtt_us = u32::try_from(newest.age.as_us()).unwrap_or(u32::MAX);
+        let sent_us = (now.as_us() as u32).wrapping_sub(rtt_us);
+        let recovery = &mut self.recovery;
+        let ahead = sent_us.wrapping_sub(recovery.rack_sent_us) as i32;
+        if !recovery.rack_valid || ahead > 0 || ahead == 0 && newest.end.after(recovery.rack_end) {
+            recovery.rack_valid = true;
+            recovery.rack_sent_us = sent_us;
+            recovery.rack_end = newest.end;
+            recovery.rack_rtt_us = rtt_us;
+        }
+    }
+
+    // RFC 8985 6.2, step 4: how late a segment may be before it is lost.
+    fn reordering_window(&self) -> Duration {
+        let recovery = &self.recovery;
+        let mss = u32::from(self.effective_mss());
+        let threshold = mss.saturating_mul(u32::from(DUP_THRESHOLD));
+        if !recovery.reordering_seen
+            && (matches!(recovery.phase, Phase::Fast | Phase::Timeout)
+                || self.sums.sacked >= threshold)
+        {
+            return Duration::from_us(0);
+        }
+        let quarter = recovery.min_rtt_us / 4;
+        let window = quarter.saturating_mul(u32::from(recovery.reo_wnd_mult));
+        Duration::from_us(u64::from(window.min(self.rtt.srtt_us().max(quarter))))
+    }
+
+    // RFC 8985 6.2, step 5: what was sent long enough before something that has arrived is lost. How many octets are new
+    // among the lost. The timer waits for what may still arrive.
+    pub(super) fn detect_loss_by_time(&mut self, now: Instant) -> u32 {
+        if !self.recovery.rack_valid || self.sums.sacked == 0 && self.recovery.phase == Phase::Open
+        {
+            return 0;
+        }
+        let patience =
+            Duration::from_us(u64::from(self.recovery.rack_rtt_us)) + self.reordering_window();
+        let rack_age = now_less(now, self.recovery.rack_sent_us);
+        let rack_end = self.recovery.rack_end;
+        let mut wait = Duration::from_us(0);
+        let lost = self.scoreboard().mark_lost(now, |age, end| {
+            let sent_before = age > rack_age || age == rack_age && end.before(rack_end);
+            if !sent_before {
+                return false;
+            }
+            if age >= patience {
+                return true;
+            }
+            wait = wait.max(patience - age);
+            false
+        });
+        self.reorder_wait = wait;
+        lost
+    }
+
+    // RFC 5681 3.2, RFC 6582 3.2 without SACK: what the duplicates tell. How many octets are new among the lost.
+    pub(super) fn detect_loss_by_duplicates(&mut self, progress: &mut Progress) -> u32 {
+        let mss = u32::from(self.effective_mss());
+        let recovery = &mut self.recovery;
+        if progress.acked != 0 {
+            // RFC 6582 3.2, step 3: a partial acknowledgment deflates by what it covers and shows the next hole.
+            recovery.dup_octets = recovery
+                .dup_octets
+                .saturating_sub(progress.acked.saturating_sub(mss));
+            recovery.dup_acks = 0;
+            let partial =
+                recovery.phase == Phase::Fast && self.snd_una.before(self.recovery.high_seq);
+            if !partial {
+                self.recovery.dup_octets = 0;
+                return 0;
+            }
+            return self.scoreboard().mark_head_lost(mss);
+        }
+        if !progress.duplicate || recovery.phase == Phase::Timeout {
+            return 0;
+        }
+        // RFC 3042: each duplicate means that a segment has left the network.
+        recovery.dup_octets = recovery.dup_octets.saturating_add(mss);
+        recovery.dup_acks = recovery.dup_acks.saturating_add(1);
+        progress.delivery.octets = mss;
+        // RFC 6582 3.2, step 1: not for duplicates that an earlier recovery has caused itself.
+        let fresh = !recovery.recovered_once || self.snd_una.after(recovery.high_seq);
+        if recovery.phase != Phase::Fast && fresh && recovery.dup_acks == DUP_THRESHOLD {
+            return self.scoreboard().mark_head_lost(mss);
+        }
+        0
+    }
+
+    /// The phase, the window and the timer after an acknowledgment of which `progress` tells; `lost` octets were found to be
+    /// lost by it.
+    pub(super) fn after_ack(
+        &mut self,
+        now: Instant,
+        segment: &Segment,
+        progress: &Progress,
+        pipe_before: u32,
+        lost: u32,
+    ) {
+        let mss = self.effective_mss();
+        self.judge_probe(now, segment, progress);
+        if progress.acked != 0 && self.was_spurious(segment) {
+            self.undo();
+        }
+        let passed = self.snd_una.at_or_after(self.recovery.high_seq);
+        match self.recovery.phase {
+            Phase::Open => {}
+            Phase::Fast | Phase::Reduction if passed => {
+                self.congestion.on_recovered(now, mss);
+                self.leave();
+            }
+            Phase::Timeout if passed => self.leave(),
+            _ => {}
+        }
+        if lost != 0 && matches!(self.recovery.phase, Phase::Open | Phase::Reduction) {
+            let flight = self.snd_nxt.distance_from(self.snd_una);
+            if self.recovery.phase == Phase::Open {
+                self.congestion.on_loss(now, flight, mss);
+            }
+            self.enter(now, Phase::Fast);
+        }
+        match self.recovery.phase {
+            Phase::Fast | Phase::Reduction => {
+                let pipe = self.pipe();
+                self.congestion.on_recovery_ack(
+                    progress.delivery.octets,
+                    pipe,
+                    progress.acked != 0,
+                    lost != 0,
+                    mss,
+                );
+            }
+            Phase::Open | Phase::Timeout if progress.acked != 0 => {
+                let limited = self.is_cwnd_limited(pipe_before);
+                self.congestion.on_ack(
+                    now,
+                    progress.acked,
+                    mss,
+                    progress.delivery.timed,
+                    self.rtt.srtt_us(),
+                    limited,
+                );
+            }
+            Phase::Open | Phase::Timeout => {}
+        }
+    }
+
+    /// Whether it is the congestion window that keeps us from sending more (RFC 7661 section 4.1): in slow start, where the
+    /// window doubles, half of it must have been used.
+    fn is_cwnd_limited(&self, pipe_before: u32) -> bool {
+        self.cwnd_limited
+            || self.congestion.in_slow_start()
+                && self.congestion.cwnd() < pipe_before.saturating_mul(2)
+    }
+
+    /// A recovery begins.
+    pub(super) fn enter(&mut self, now: Instant, phase: Phase) {
+        let ts = self.ts_now(now);
+        let recovery = &mut self.recovery;
+        recovery.phase = phase;
+        recovery.high_seq = self.snd_nxt;
+        recovery.recovered_once = true;
+        recovery.can_undo = phase != Phase::Reduction;
+        recovery.retransmit_ts = ts;
+        recovery.resent = 0;
+        recovery.all_needless = false;
+        recovery.probe = Probe::None;
+        // RFC 6675 5, step 4.3: the first retransmission goes out whatever the window is.
+        self.force |= phase == Phase::Fast;
+    }
+
+    fn leave(&mut self) {
+        let recovery = &mut self.recovery;
+        // RFC 8985 6.2, step 4: a wide reordering window is kept for some recoveries only.
+        if recovery.phase != Phase::Reduction && recovery.reo_wnd_mult > 1 {
+            recovery.reo_wnd_persist = recovery.reo_wnd_persist.saturating_sub(1);
+            if recovery.reo_wnd_persist == 0 {
+                recovery.reo_wnd_mult = 1;
+                recovery.reo_wnd_persist = REO_WND_PERSIST;
+            }
+        }
+        recovery.phase = Phase::Open;
+        recovery.dup_acks = 0;
+        recovery.dup_octets = 0;
+    }
+
+    /// The path has reported congestion (RFC 3168 6.1.2): at most one reduction for each window of data.
+    pub(super) fn on_congestion_echo(&mut self, now: Instant) {
+        if self.recovery.phase == Phase::Open {
+            let mss = self.effective_mss();
+            let flight = self.snd_nxt.distance_from(self.snd_una);
+            self.congestion.on_ecn(now, flight, mss);
+            self.enter(now, Phase::Reduction);
+        }
+    }
+
+    /// Whether what was sent again had not been lost: RFC 3522 3.2: the echo is of the first transmission; RFC 3708: all that was sent
+    /// again arrived twice.
+    fn was_spurious(&self, segment: &Segment) -> bool {
+        let recovery = &self.recovery;
+        if !recovery.can_undo || !matches!(recovery.phase, Phase::Fast | Phase::Timeout) {
+            return false;
+        }
+        match (self.ts_on, segment.options.timestamps) {
+            (true, Some(timestamps)) if timestamps.ecr != 0 => {
+                ts_before(timestamps.ecr, recovery.retransmit_ts)
+            }
+            _ => false,
+        }
+    }
+
+    /// A D-SACK may show that nothing at all was lost.
+    pub(super) fn undo_by_dsack(&mut self, progress: &Progress) {
+        let recovery = &self.recovery;
+        if progress.dsack && recovery.can_undo && recovery.all_needless {
+            self.undo();
+        }
+    }
+
+    // RFC 4015 section 3: the state of before; new data goes on where it was.
+    fn undo(&mut self) {
+        self.congestion.undo();
+        self.recovery.can_undo = false;
+        self.scoreboard().unmark_lost();
+        self.leave();
+        self.recovery.recovered_once = false;
+    }
+
+    // RFC 8985 7.4.2: has a probe repaired a loss that must count?
+    fn judge_probe(&mut self, now: Instant, segment: &Segment, progress: &Progress) {
+        let recovery = &self.recovery;
+        if recovery.probe == Probe::None || segment.ack.before(recovery.probe_end) {
+            return;
+        }
+        let beyond = segment.ack.after(recovery.probe_end);
+        let nothing_new = progress.acked == 0 && progress.delivery.octets == 0;
+        if recovery.probe == Probe::New || progress.dsack || nothing_new {
+            self.recovery.probe = Probe::None;
+        } else if beyond {
+            self.recovery.probe = Probe::None;
+            self.on_congestion_echo(now);
+        }
+    }
+
+    /// Whether a tail loss probe may be scheduled (RFC 8985 section 7.2).
+    fn may_probe_tail(&self) -> bool {
+        self.sack_on
+            && self.recovery.phase == Phase::Open
+            && self.recovery.probe == Probe::None
+            && self.sums.sacked == 0
+            && self.sums.lost == 0
+            && self.rtt.srtt_us() != 0
+    }
+
+    // RFC 8985 7.2: the probe timeout.
+    fn probe_timeout(&self) -> Duration {
+        let two_rtts = Duration::from_us(u64::from(self.rtt.srtt_us()).saturating_mul(2));
+        let single = self.snd_nxt.distance_from(self.snd_una) <= u32::from(self.effective_mss());
+        two_rtts
+            + if single {
+                WORST_DELAYED_ACK
+            } else {
+                TIMER_MARGIN
+            }
+    }
+
+    /// Starts the timer for what is in flight: until more reordering would be loss, until a probe, or until the timeout.
+    pub(super) fn time_flight(&mut self, now: Instant) {
+        let rto = self.rtt.rto();
+        if self.reorder_wait.as_us() != 0 {
+            self.arm(
+                TimerKind::Reorder,
+                now + (self.reorder_wait + TIMER_MARGIN).min(rto),
+            );
+            return;
+        }
+        if self.may_probe_tail() {
+            let probe = self.probe_timeout();
+            if probe < rto {
+                self.arm(TimerKind::TailProbe, now + probe);
+                return;
+            }
+        }
+        self.arm(TimerKind::Retransmit, now + rto);
+    }
+
+    // RFC 8985 6.3, end of section: what waited for reordering is lost now.
+    pub(super) fn on_reorder_timer(&mut self, now: Instant) {
+        let lost = self.detect_loss_by_time(now);
+        if lost != 0 && matches!(self.recovery.phase, Phase::Open | Phase::Reduction) {
+            let (flight, mss) = (
+                self.snd_nxt.distance_from(self.snd_una),
+                self.effective_mss(),
+            );
+            if self.recovery.phase == Phase::Open {
+                self.congestion.on_loss(now, flight, mss);
+            }
+            self.enter(now, Phase::Fast);
+            let pipe = self.pipe();
+            self.congestion.on_recovery_ack(0, pipe, false, true, mss);
+        }
+        self.time_flight(now);
+    }
+
+    // RFC 8985 7.3: the probe itself is made by next_segment.
+    pub(super) fn on_tail_probe_timer(&mut self, now: Instant) {
+        self.probe_due = true;
+        self.arm(TimerKind::Retransmit, now + self.rtt.rto());
+    }
+
+    /// The probe was sent: new data, or the last segment once more.
+    pub(super) fn tail_probe_sent(&mut self, repeated: bool) {
+        self.probe_due = false;
+        self.recovery.probe = if repeated {
+            Probe::Repeated
+        } else {
+            Probe::New
+        };
+        self.recovery.probe_end = self.snd_nxt;
+    }
+
+    // RFC 6298 5.4 to 5.6, RFC 8985 6.3: what a timeout takes for lost.
+    pub(super) fn on_flight_timeout(&mut self, now: Instant) {
+        let mss = self.effective_mss();
+        let flight = self.snd_nxt.distance_from(self.snd_una);
+        // RFC 2018 section 8: the peer has thrown away what it held.
+        if self.scoreboard().head_is_sacked() {
+            self.scoreboard().forget_sacked();
+        }
+        self.recovery.dup_octets = 0;
+        self.recovery.dup_acks = 0;
+        self.reorder_wait = Duration::from_us(0);
+        let by_time = self.sack_on && self.recovery.rack_valid;
+        let patience =
+            Duration::from_us(u64::from(self.recovery.rack_rtt_us)) + self.reordering_window();
+        let mut scoreboard = self.scoreboard();
+        scoreboard.mark_head_lost(u32::from(mss));
+        scoreboard.mark_lost(now, |age, _| !by_time || age >= patience);
+        self.congestion.on_timeout(now, flight, mss);
+        // A timeout of what was sent again after a timeout is part of the same recovery: the undo goes back to its start.
+        if self.recovery.phase != Phase::Timeout {
+            self.enter(now, Phase::Timeout);
+        } else {
+            self.recovery.high_seq = self.snd_nxt;
+        }
+    }
+
+    /// All that is in flight and that the peer does not hold goes out again, as if it were lost, but without blame: the window of the
+    /// peer or the size of segments was the reason (SHLD-16, RFC 1191 section 6.4).
+    pub(super) fn resend_flight(&mut self) {
+        self.scoreboard().mark_all_lost();
+        // MUST-18: what is sent twice is not timed.
+        self.recovery.can_undo = false;
+    }
+
+    /// `left` to `right` goes out once more.
+    pub(super) fn note_resent(&mut self, now: Instant, left: SeqNumber, right: SeqNumber) {
+        self.scoreboard().resend(now, left, right);
+        let recovery = &mut self.recovery;
+        recovery.resent = recovery.resent.saturating_add(right.distance_from(left));
+    }
+}
+
+/// Whether the first block of a list reports a duplicate (RFC 2883 section 4): it is acknowledged, or inside the second block.
+fn is_dsack(first: &SackBlock, second: Option<&SackBlock>, ack: SeqNumber) -> bool {
+    if !first.left.before(first.right) {
+        return false;
+    }
+    first.right.at_or_before(ack)
+        || second.is_some_and(|second| {
+            second.left.at_or_before(first.left) && first.right.at_or_before(second.right)
+        })
+}
+
+/// The time since the instant of which these are the lower bits.
+fn now_less(now: Instant, earlier_us: u32) -> Duration {
+    Duration::from_us(u64::from((now.as_us() as u32).wrapping_sub(earlier_us)))
+}
