@@ -301,19 +301,6 @@ impl<L: RecordList> Tcb<L> {
         NEXT
     }
 
-    // RFC 9293 3.10.7.4, sixth: URG. MUST-62: the pointer names the octet after the last urgent one.
-    fn step_6_urg(&mut self, segment: &Segment, seq: SeqNumber, out: &mut Outbox) {
-        if !segment.flags.contains(Flags::URG) {
-            return;
-        }
-        let up = seq + u32::from(segment.urg);
-        if up.after(self.rcv_nxt) && (!self.urgent || up.after(self.rcv_up)) {
-            self.urgent = true;
-            self.rcv_up = up;
-            out.wake |= Wake::URGENT;
-        }
-    }
-
     // RFC 9293 3.10.7.4, seventh: segment text.
     fn step_7_text(
         &mut self,

@@ -243,7 +243,7 @@ impl<L: RecordList> Tcb<L> {
     /// Whether `len` octets, less than a full segment, are worth one now (RFC 9293 sections 3.8.6.2.1 and 3.7.4).
     fn worth_sending(&self, len: u32, queued: u32) -> bool {
         // Nagle (SHLD-7): one small segment at a time.
-        let idle = self.nodelay || !self.snd_small.after(self.snd_una);
+        let idle = self.nodelay || !self.snd_small.after(self.snd_una) || self.has_unsent_urgent();
         len != 0 && idle && (len == queued || len >= self.max_snd_wnd / 2)
     }
 
@@ -315,12 +315,13 @@ impl<L: RecordList> Tcb<L> {
         self.rcv_adv = self.rcv_nxt + window;
         self.last_ack_sent = self.rcv_nxt;
         self.ack_due = false;
+        let (flags, urg) = self.urgent_pointer(seq, flags);
         SegmentOut {
             seq,
             ack: self.rcv_nxt,
             flags,
             wnd: window_field(window, self.rcv_wscale),
-            urg: 0,
+            urg,
             options: self.options(now),
             payload_len,
         }

@@ -34,6 +34,7 @@ pub(crate) mod tcb;
 pub(crate) mod time;
 pub(crate) mod time_wait;
 pub(crate) mod timers;
+pub(crate) mod urgent;
 pub(crate) mod user;
 pub(crate) mod window;
 
@@ -55,4 +56,5 @@ pub(crate) use seq::SeqNumber;
 pub(crate) use tcb::{OpenParams, Status, Tcb};
 pub(crate) use time::{Duration, Instant};
 pub(crate) use time_wait::{ReuseFloor, TimeWait, TwVerdict};
+pub(crate) use urgent::{UrgentMark, UrgentStep};
 pub(crate) use user::{UserCall, UserError};

@@ -100,8 +100,6 @@ impl Wake {
     pub(crate) const STATE_CHANGE: Self = Self(4);
     /// Whoever waits for an error.
     pub(crate) const ERROR: Self = Self(8);
-    /// Readers: urgent data is announced.
-    pub(crate) const URGENT: Self = Self(16);
 
     /// Whether all of `other` are in it.
     #[inline]
@@ -179,6 +177,9 @@ pub(crate) struct Outbox {
     pub(crate) acked: bool,
     /// The peer's FIN was taken: after the data of the receive queue comes the end.
     pub(crate) fin_received: bool,
+    /// Urgent data is announced (MUST-32): so many octets stand between RCV.NXT, before this segment's text, and the last
+    /// urgent octet.
+    pub(crate) urgent: Option<u32>,
     /// R1 was reached: IP is to look for another route (RFC 9293 3.8.3, MUST-20).
     pub(crate) negative_advice: bool,
     /// Whom to wake.
@@ -203,6 +204,7 @@ impl Outbox {
             notes: [None; 2],
             acked: false,
             fin_received: false,
+            urgent: None,
             negative_advice: false,
             wake: Wake::NONE,
             error: None,
@@ -259,6 +261,7 @@ mod tests {
         assert!(out.arcs.is_empty() && out.wake.is_empty() && out.notes().next().is_none());
         assert!(out.error.is_none() && out.soft_error.is_none());
         assert!(!out.acked && !out.fin_received && !out.negative_advice);
+        assert!(out.urgent.is_none());
         assert_eq!(out.fate, Fate::Live);
     }
 

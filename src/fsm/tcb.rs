@@ -109,7 +109,7 @@ pub(crate) struct Tcb<L: RecordList> {
     pub(super) probe_due: bool,
     /// When something was sent last, the congestion window kept more from being sent.
     pub(super) cwnd_limited: bool,
-    /// RCV.UP is meaningful.
+    /// RCV.UP is meaningful: the program has not read all urgent data.
     pub(super) urgent: bool,
     /// A challenge ACK was sent, at `last_challenge`.
     pub(super) challenged: bool,
@@ -141,6 +141,8 @@ pub(crate) struct Tcb<L: RecordList> {
     pub(super) snd_wnd: u32,
     /// The largest SND.WND there was.
     pub(super) max_snd_wnd: u32,
+    /// SND.UP, while urgent data is not acknowledged: the number after its last octet.
+    pub(super) snd_up: Option<SeqNumber>,
     pub(super) snd_wl1: SeqNumber,
     pub(super) snd_wl2: SeqNumber,
 
@@ -148,7 +150,7 @@ pub(crate) struct Tcb<L: RecordList> {
     pub(super) rcv_nxt: SeqNumber,
     /// RCV.NXT + RCV.WND as last offered. In SYN-SENT: the window itself.
     pub(super) rcv_adv: SeqNumber,
-    /// RCV.UP.
+    /// RCV.UP: the number after the last urgent octet.
     pub(super) rcv_up: SeqNumber,
     /// The free receive buffer, in octets.
     pub(super) rcv_space: u32,
@@ -230,6 +232,7 @@ impl<L: RecordList> Tcb<L> {
             write_end: ZERO,
             snd_wnd: 0,
             max_snd_wnd: 0,
+            snd_up: None,
             snd_wl1: ZERO,
             snd_wl2: ZERO,
             irs: ZERO,

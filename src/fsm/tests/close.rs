@@ -346,7 +346,7 @@ fn must_66_control_is_processed_while_the_window_is_zero() {
     let mut urgent = data(seg(ACK | URG, next, ISS + 1), 10);
     urgent.urg = 7;
     let out = host.arrive(urgent);
-    assert!(out.wake.contains(Wake::URGENT));
+    assert_eq!(out.urgent, Some(6));
     assert_eq!(host.tcb.urgent_end(), Some(raw(next + 7)));
 }
 

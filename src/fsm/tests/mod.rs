@@ -12,6 +12,7 @@ mod stream;
 mod table;
 mod time_wait;
 mod timestamps;
+mod urgent;
 mod windows;
 
 use crate::fsm::options::{Options, Timestamps};
