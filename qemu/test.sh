@@ -86,6 +86,7 @@ boot_tests() {
 	cp "$top/qemu/guest-tests" "$share/job"
 	printf '%s\n' "$@" >"$share/tests"
 	if [ "$mode" = virtual ]; then touch "$share/virtual"; fi
+	env | grep -E '^(NETEM_[A-Z]*|RTCPFSM_PROTO)=' | sed 's/^/export /' >"$share/environment" || true
 	say "Guest tests, $flavour kernel, $mode time: $*"
 	TIME_LIMIT=$((300 + 600 * $#)) "$top/qemu/boot.sh" "$kdir" "$mode" "$share" </dev/null || status=$?
 

@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Bad networks: much data both ways at once, half-closed in the middle, arrives octet for octet whatever is lost,
+# doubled, turned round, spoilt or late, and both ends close cleanly.
+# NETEM_MIB: so many MiB each way.
+# guest: virtual-time
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=badnet.sh
+. "$(dirname "$0")/badnet.sh"
+
+octets=$((${NETEM_MIB:-32} << 20))
+cases=(
+	'loss 0.1 %|delay 10ms loss 0.1%'
+	'loss 1 %|delay 10ms loss 1%'
+	'loss 5 %|delay 10ms loss 5%'
+	'loss 20 %|delay 10ms loss 20%'
+	'reorder 25 %|delay 10ms reorder 25%'
+	'duplicate 5 %|delay 10ms duplicate 5%'
+	'corrupt 1 %|delay 10ms corrupt 1%'
+	'delay 50 ms +- 20 ms|delay 50ms 20ms'
+	'rate 10 Mbit|rate 10mbit'
+)
+begin $((2 * ${#cases[@]}))
+bad_net
+
+# digest FILE|-: its SHA-256.
+digest() { sha256sum "$1" | cut -d ' ' -f 1; }
+# By the seeds 2 and 3 of the program netem.
+from_server=$("$here/netem" content 2 "$octets" | digest -)
+from_client=$("$here/netem" content 3 "$octets" | digest -)
+
+# ended: no connection is left at either end, but for TIME-WAIT.
+ended() {
+	local ns
+	for ns in "$client" "$server"; do
+		in_ns "$ns" cat /proc/net/rtcpfsm | awk 'NR > 1 && $3 != "TIME-WAIT" { left = 1; print } END { exit left }' || return 1
+	done
+}
+resets() {
+	local ns
+	for ns in "$client" "$server"; do in_ns "$ns" cat /proc/net/rtcpfsm_stat | awk -v ns="$ns" '$1 == "reset" && $3 { print ns, $0 }'; done
+}
+# survives FAMILY: the server sends its second half after the client has shut down sending.
+survives() {
+	local before
+	if [ "$proto" != 6 ]; then before=$(resets); fi
+	client_options=(--keep "$work/at_client")
+	transfer "$1" "$octets" "$octets" --half --keep "$work/at_server" || return 1
+	cat "$work/client"
+	[ "$(digest "$work/at_client")" = "$from_server" ] || { echo "SHA-256 differs at the client"; return 1; }
+	[ "$(digest "$work/at_server")" = "$from_client" ] || { echo "SHA-256 differs at the server"; return 1; }
+	[ "$proto" = 6 ] && return
+	wait_until 300 ended || return 1
+	[ "$before" = "$(resets)" ] || { echo 'a reset was sent:'; resets; return 1; }
+}
+
+for entry in "${cases[@]}"; do
+	for family in 4 6; do
+		what="${entry%|*}: $((octets >> 20)) MiB both ways at once, half-closed in the middle, IPv$family"
+		# shellcheck disable=SC2086  # netem's words
+		impair "$family" ${entry#*|}
+		start=$(date +%s)
+		check "$what" survives "$family"
+		echo "# $(($(date +%s) - start)) s of guest time"
+	done
+done
+finish
