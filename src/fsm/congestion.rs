@@ -1,52 +1,196 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Congestion control: slow start, congestion avoidance and what follows a timeout (RFC 5681), with an initial
-//! window of ten segments (RFC 6928).
+//! Congestion control: how much may be in flight.
+//!
+//! Here is what all algorithms share: the initial window (RFC 6928), slow start (RFC 5681, RFC 3465, RFC 9406), fast
+//! recovery (RFC 9937), the loss window after a timeout (RFC 5681), what an idle time leaves (RFC 2861), and how a response is taken back
+//! (RFC 4015). How the window grows in congestion avoidance, and what congestion leaves of it, is an [`Algorithm`]'s to say.
 
+use super::cubic::{rescaled, Cubic};
+use super::hystart::HyStart;
+use super::prr::Prr;
+use super::reno::Reno;
 use super::time::{Duration, Instant};
 
 /// Octets of the initial window where the segments are large (RFC 6928 section 2).
 const INITIAL_WINDOW: u32 = 14_600;
 
-/// The algorithm that governs the window.
+/// The least slow start threshold, in segments (RFC 5681 section 3.1, equation 4).
+const MIN_SSTHRESH_SEGMENTS: u32 = 2;
+
+/// L of RFC 3465 section 2.2: by how many segments one acknowledgment may widen the window in slow start.
+const SLOW_START_LIMIT: u32 = 2;
+
+/// L after a timeout, where an acknowledgment may tell of what had arrived before (RFC 3465 section 2.3).
+const SLOW_START_LIMIT_AFTER_TIMEOUT: u32 = 1;
+
+/// L while HyStart++ watches a sender that does not pace (RFC 9406 section 4.3).
+const SLOW_START_LIMIT_HYSTART: u32 = 8;
+
+/// The algorithms, by the names that TCP_CONGESTION has for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// RFC 5681.
-    #[default]
     Reno,
+    /// RFC 9438.
+    #[default]
+    Cubic,
 }
 
-/// The congestion state of one connection, in octets.
+impl Kind {
+    /// All of them, the default first.
+    pub(crate) const ALL: [Self; 2] = [Self::Cubic, Self::Reno];
+
+    /// The algorithm of this name, which is without a NUL; None: there is none.
+    pub(crate) fn from_name(name: &[u8]) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name().as_bytes() == name)
+    }
+
+    /// The algorithm's name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Reno => "reno",
+            Self::Cubic => "cubic",
+        }
+    }
+}
+
+/// An acknowledgment in congestion avoidance, for an [`Algorithm`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WindowAck {
+    /// When it came.
+    pub(crate) now: Instant,
+    /// The octets that it acknowledged, more than none.
+    pub(crate) acked: u32,
+    /// The congestion window before, in octets, at least a segment.
+    pub(crate) cwnd: u32,
+    /// The size of a segment, in octets, at least 1.
+    pub(crate) mss: u32,
+    /// The smoothed round-trip time in microseconds; 0: not known.
+    pub(crate) srtt_us: u32,
+}
+
+/// What tells one congestion control from another: congestion avoidance, and the answer to congestion.
+pub(crate) trait Algorithm: Copy {
+    /// An acknowledgment came while the window was full; the answer is the new window, never smaller than the old one and never larger by
+    /// more than a segment or what was acknowledged.
+    fn on_ack(&mut self, ack: &WindowAck) -> u32;
+
+    /// An acknowledgment came while the window was not full: it does not grow, and the time does not count.
+    fn on_unused(&mut self, now: Instant);
+
+    /// Nothing was in flight for so long, which has just ended.
+    fn on_idle(&mut self, idle: Duration);
+
+    /// What congestion leaves of `octets`.
+    fn reduced(&self, octets: u32) -> u32;
+
+    /// A loss or an ECN mark ends this stage, in which the window came to `cwnd` octets.
+    fn on_congestion(&mut self, cwnd: u32);
+
+    /// A timeout ends it.
+    fn on_timeout(&mut self, cwnd: u32);
+
+    /// Slow start begins again, without congestion.
+    fn on_slow_start(&mut self);
+
+    /// A segment has `new_mss` octets now, no longer `old_mss`.
+    fn rescale(&mut self, old_mss: u32, new_mss: u32);
+}
+
+/// The algorithm in use, and its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Reno(Reno),
+    Cubic(Cubic),
+}
+
+/// Calls the method of the algorithm in use.
+macro_rules! dispatch {
+    ($state:expr, $algorithm:ident => $call:expr) => {
+        match $state {
+            State::Reno($algorithm) => $call,
+            State::Cubic($algorithm) => $call,
+        }
+    };
+}
+
+impl State {
+    fn new(kind: Kind) -> Self {
+        match kind {
+            Kind::Reno => Self::Reno(Reno::default()),
+            Kind::Cubic => Self::Cubic(Cubic::default()),
+        }
+    }
+
+    const fn kind(&self) -> Kind {
+        match self {
+            Self::Reno(_) => Kind::Reno,
+            Self::Cubic(_) => Kind::Cubic,
+        }
+    }
+}
+
+/// What was before a response to congestion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Before {
+    cwnd: u32,
+    ssthresh: u32,
+    state: State,
+}
+
+/// The congestion state of one connection; all windows are in octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Congestion {
-    /// The congestion window: how much may be in flight.
+    /// The congestion window: how much may be in flight. At least a segment.
     cwnd: u32,
     /// Below it cwnd grows by slow start, from it on by congestion avoidance.
     ssthresh: u32,
-    /// What was acknowledged since congestion avoidance last widened the window.
-    acked: u32,
+    /// The size of a segment.
+    mss: u16,
     /// A timeout happened, and nothing was acknowledged since.
     timed_out: bool,
-    /// cwnd and ssthresh before the last reduction.
-    before: Option<(u32, u32)>,
-    kind: Kind,
+    /// This slow start follows a timeout.
+    after_timeout: bool,
+    state: State,
+    hystart: HyStart,
+    /// Fast recovery, or the reduction after an ECN mark, is under way.
+    recovery: Option<Prr>,
+    /// What [`Congestion::undo`] restores.
+    before: Option<Before>,
 }
+
+// Each connection has one.
+const _: () = assert!(core::mem::size_of::<Congestion>() <= 144);
 
 impl Congestion {
     /// The state of a new connection whose segments carry up to `mss` octets.
-    #[inline]
     pub(crate) fn new(kind: Kind, mss: u16) -> Self {
-        let mss = octets(mss);
-        // RFC 6928 section 2: min (10 * MSS, max (2 * MSS, 14600)).
-        let ten = mss.saturating_mul(10);
-        let two = mss.saturating_mul(2);
         Self {
-            cwnd: ten.min(two.max(INITIAL_WINDOW)),
+            cwnd: initial_window(mss),
             ssthresh: u32::MAX,
-            acked: 0,
+            mss,
             timed_out: false,
+            after_timeout: false,
+            state: State::new(kind),
+            hystart: HyStart::new(),
+            recovery: None,
             before: None,
-            kind,
+        }
+    }
+
+    /// The algorithm in use.
+    #[inline]
+    pub(crate) const fn kind(&self) -> Kind {
+        self.state.kind()
+    }
+
+    /// Changes the algorithm; the window, the threshold and a recovery that is under way stay.
+    pub(crate) fn set_kind(&mut self, kind: Kind) {
+        if kind != self.kind() {
+            self.state = State::new(kind);
         }
     }
 
@@ -56,108 +200,263 @@ impl Congestion {
         self.cwnd
     }
 
-    /// The slow start threshold in octets; `u32::MAX` before the first loss.
+    /// The slow start threshold in octets; `u32::MAX` before the first congestion.
+    #[inline]
     pub(crate) const fn ssthresh(&self) -> u32 {
         self.ssthresh
     }
 
-    /// The algorithm.
-    pub(crate) const fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    /// Whether the window is below the slow start threshold.
+    /// Whether the window grows by slow start: never in fast recovery.
+    #[inline]
     pub(crate) const fn in_slow_start(&self) -> bool {
-        self.cwnd < self.ssthresh
+        self.recovery.is_none() && self.cwnd < self.ssthresh
     }
 
-    /// A loss was found with `flight` octets outstanding: RFC 5681 3.2, step 2.
-    pub(crate) fn on_loss(&mut self, _now: Instant, flight: u32, mss: u16) {
-        self.before = Some((self.cwnd, self.ssthresh));
-        self.ssthresh = (flight / 2).max(octets(mss).saturating_mul(2));
-        self.cwnd = self.ssthresh;
-        self.acked = 0;
+    /// Whether fast recovery, or the reduction after an ECN mark, is under way: acknowledgments go to
+    /// [`Congestion::on_recovery_ack`].
+    #[inline]
+    pub(crate) const fn in_recovery(&self) -> bool {
+        self.recovery.is_some()
     }
 
-    /// The path reported congestion with `flight` octets outstanding: RFC 3168 6.1.2.
-    pub(crate) fn on_ecn(&mut self, now: Instant, flight: u32, mss: u16) {
-        self.on_loss(now, flight, mss);
-    }
-
-    /// An acknowledgment came during recovery.
-    pub(crate) fn on_recovery_ack(
-        &mut self,
-        _delivered: u32,
-        _pipe: u32,
-        _snd_una_advanced: bool,
-        _lost: bool,
-        _mss: u16,
-    ) {
-    }
-
-    /// So many octets were sent.
-    pub(crate) fn on_sent(&mut self, _octets: u32) {}
-
-    /// The recovery has ended: RFC 5681 3.2, step 6.
-    pub(crate) fn on_recovered(&mut self, _now: Instant, _mss: u16) {
-        self.cwnd = self.ssthresh;
-    }
-
-    /// The last reduction was not needed: RFC 4015.
-    pub(crate) fn undo(&mut self) {
-        if let Some((cwnd, ssthresh)) = self.before.take() {
-            self.cwnd = self.cwnd.max(cwnd);
-            self.ssthresh = ssthresh;
-        }
-    }
-
-    /// Nothing was sent for longer than the timeout: RFC 5681 4.1.
-    pub(crate) fn on_idle(&mut self, _idle: Duration, _rto: Duration, mss: u16) {
-        self.cwnd = self.cwnd.min(Self::new(self.kind, mss).cwnd);
-    }
-
-    /// `acked` octets, more than none, were acknowledged for the first time.
+    /// Outside of recovery, `acked` octets were acknowledged. `rtt` is the sample that this acknowledgment gave, if any, and `srtt_us`
+    /// the smoothed time, or 0. `cwnd_limited`: the window, and not the program or the peer, held back what was sent; if not,
+    /// the window does not grow (RFC 7661 section 1, RFC 9438 section 4.2), since nothing shows that the path would bear it. In slow start, it
+    /// is enough that half of the window was in use.
     pub(crate) fn on_ack(
         &mut self,
-        _now: Instant,
+        now: Instant,
         acked: u32,
         mss: u16,
-        _rtt: Option<Duration>,
-        _srtt_us: u32,
+        rtt: Option<Duration>,
+        srtt_us: u32,
         cwnd_limited: bool,
     ) {
-        if acked == 0 || !cwnd_limited {
+        if acked == 0 || self.in_recovery() {
             return;
         }
-        let mss = octets(mss);
         self.timed_out = false;
-        if self.cwnd < self.ssthresh {
-            // RFC 5681 3.1, equation 2: slow start, at most a segment for each ACK.
-            self.cwnd = self.cwnd.saturating_add(acked.min(mss));
+        let mss = octets(mss);
+        let mut left = acked;
+        if self.in_slow_start() {
+            left = self.slow_start(acked, mss, rtt, cwnd_limited);
+        }
+        if self.in_slow_start() || left == 0 {
             return;
         }
-        // RFC 5681 3.1: congestion avoidance, one segment for each window that was acknowledged.
-        self.acked = self.acked.saturating_add(acked);
-        if self.acked >= self.cwnd {
-            self.acked = self.acked.saturating_sub(self.cwnd);
-            self.cwnd = self.cwnd.saturating_add(mss);
+        self.after_timeout = false;
+        if !cwnd_limited {
+            dispatch!(&mut self.state, algorithm => algorithm.on_unused(now));
+            return;
+        }
+        let ack = WindowAck {
+            now,
+            acked: left,
+            cwnd: self.cwnd,
+            mss,
+            srtt_us,
+        };
+        self.cwnd = dispatch!(&mut self.state, algorithm => algorithm.on_ack(&ack));
+    }
+
+    /// Slow start; the answer is what is left for congestion avoidance of the octets that were acknowledged.
+    fn slow_start(
+        &mut self,
+        acked: u32,
+        mss: u32,
+        rtt: Option<Duration>,
+        cwnd_limited: bool,
+    ) -> u32 {
+        // RFC 9406 4.3: only the first slow start is watched. RFC 9438 4.10 asks for it; Reno remains what it is.
+        let watched = self.ssthresh == u32::MAX && self.kind() == Kind::Cubic;
+        let ends = watched && self.hystart.on_ack(acked, rtt, self.cwnd);
+        if ends {
+            // RFC 9406 4.2: congestion avoidance.
+            self.ssthresh = self.cwnd;
+            return acked;
+        }
+        if !cwnd_limited {
+            return 0;
+        }
+        let limit = if watched {
+            SLOW_START_LIMIT_HYSTART
+        } else if self.after_timeout {
+            SLOW_START_LIMIT_AFTER_TIMEOUT
+        } else {
+            SLOW_START_LIMIT
+        };
+        // RFC 5681 3.1, equation 2, with the limit of RFC 3465 2.2.
+        let counted = acked.min(mss.saturating_mul(limit));
+        let growth = if watched {
+            self.hystart.growth(counted)
+        } else {
+            counted
+        };
+        let room = self.ssthresh.saturating_sub(self.cwnd);
+        self.cwnd = self.cwnd.saturating_add(growth.min(room));
+        growth.saturating_sub(room)
+    }
+
+    /// A loss was found, and fast recovery starts: the threshold is set, and [`Congestion::on_recovery_ack`] brings the
+    /// window down to it. No effect in recovery: there is one response for each window.
+    ///
+    /// `flight` is RecoverFS of RFC 9937 section 6.1, in octets: SND.NXT - SND.UNA, and what this acknowledgment has acknowledged, less what was
+    /// selectively acknowledged before it.
+    pub(crate) fn on_loss(&mut self, _now: Instant, flight: u32, mss: u16) {
+        if self.in_recovery() {
+            return;
+        }
+        self.remember();
+        let reduced = self.respond(flight);
+        // RFC 5681 3.1, equation 4; RFC 9438 4.6.
+        self.ssthresh = reduced.max(least_ssthresh(mss));
+        self.recovery = Some(Prr::new(flight, self.ssthresh));
+    }
+
+    /// The peer echoed an ECN mark: as after a loss (RFC 3168 section 6.1.2), but that the window may come down to one
+    /// segment (RFC 9438 section 4.6), and nothing undoes it. The factor is that of a loss, since a larger one (RFC 8511) is
+    /// an experiment. No effect in recovery.
+    pub(crate) fn on_ecn(&mut self, _now: Instant, flight: u32, mss: u16) {
+        if self.in_recovery() {
+            return;
+        }
+        self.before = None;
+        let reduced = self.respond(flight);
+        self.ssthresh = reduced.max(least_ssthresh(mss));
+        self.recovery = Some(Prr::new(flight, reduced.max(octets(mss))));
+    }
+
+    /// What congestion leaves of the window.
+    fn respond(&mut self, flight: u32) -> u32 {
+        // RFC 9438 4.6: by what was in flight, since a window that was not used tells nothing. No more than the window,
+        // since what limited transmit sent does not count (RFC 5681 3.2, step 2).
+        let used = flight.min(self.cwnd);
+        let cwnd = self.cwnd;
+        self.timed_out = false;
+        self.after_timeout = false;
+        dispatch!(&mut self.state, algorithm => {
+            algorithm.on_congestion(cwnd);
+            algorithm.reduced(used)
+        })
+    }
+
+    /// In recovery, an acknowledgment told of `delivered` octets that arrived (cumulatively or selectively), `pipe` octets
+    /// are thought to be in flight after it, and `sent_lost` is whether it showed further losses. The window becomes what lets out as much as
+    /// RFC 9937 allows. Where a timer found the loss, one call with `delivered` 0 lets the first retransmission out.
+    pub(crate) fn on_recovery_ack(
+        &mut self,
+        delivered: u32,
+        pipe: u32,
+        snd_una_advanced: bool,
+        sent_lost: bool,
+        mss: u16,
+    ) {
+        let mss = octets(mss);
+        let safe = snd_una_advanced && !sent_lost;
+        let Some(prr) = &mut self.recovery else {
+            return;
+        };
+        if let Some(room) = prr.on_ack(delivered, pipe, safe, mss) {
+            self.cwnd = pipe.saturating_add(room).max(mss);
         }
     }
 
-    /// The retransmission timer fired with `flight` octets outstanding.
-    pub(crate) fn on_timeout(&mut self, _now: Instant, flight: u32, mss: u16) {
-        let mss = octets(mss);
-        if !self.timed_out {
-            self.before = Some((self.cwnd, self.ssthresh));
+    /// `octets` of data were sent, for the first time or again.
+    #[inline]
+    pub(crate) fn on_sent(&mut self, octets: u32) {
+        if let Some(prr) = &mut self.recovery {
+            prr.on_sent(octets);
         }
+    }
+
+    /// All that was in flight when the recovery started is acknowledged: it ends (RFC 9937 section 6.2).
+    pub(crate) fn on_recovered(&mut self, _now: Instant, mss: u16) {
+        if let Some(prr) = self.recovery.take() {
+            self.cwnd = prr.target().max(octets(mss));
+        }
+    }
+
+    /// The retransmission timer fired with `flight` octets outstanding, SND.NXT - SND.UNA; a recovery ends by it.
+    pub(crate) fn on_timeout(&mut self, _now: Instant, flight: u32, mss: u16) {
         // RFC 5681 3.1, equation 4; held when the same segment times out again.
         if !self.timed_out {
-            self.ssthresh = (flight / 2).max(mss.saturating_mul(2));
+            let cwnd = self.settled_cwnd();
+            self.remember();
+            let reduced = dispatch!(&mut self.state, algorithm => {
+                algorithm.on_timeout(cwnd);
+                algorithm.reduced(flight)
+            });
+            let reduced = reduced.max(least_ssthresh(mss));
+            self.ssthresh = if self.in_recovery() {
+                // It has come down for this window.
+                self.ssthresh.min(reduced)
+            } else {
+                reduced
+            };
         }
         self.timed_out = true;
-        self.acked = 0;
+        self.after_timeout = true;
+        self.recovery = None;
         // RFC 5681 3.1: the loss window is one segment.
-        self.cwnd = mss;
+        self.cwnd = octets(mss);
+    }
+
+    /// The last loss or timeout was none: what was before is restored (RFC 4015 section 3.2, RFC 9438 section 4.9), unless it is
+    /// less than what is. At most once for each; a recovery ends by it. What a timeout in fast recovery restores is the
+    /// window that the recovery would have ended with.
+    pub(crate) fn undo(&mut self) {
+        let Some(before) = self.before.take() else {
+            return;
+        };
+        self.recovery = None;
+        self.timed_out = false;
+        self.after_timeout = false;
+        self.cwnd = self.cwnd.max(before.cwnd);
+        self.ssthresh = self.ssthresh.max(before.ssthresh);
+        if before.state.kind() == self.kind() {
+            self.state = before.state;
+        }
+        // The rounds were not counted in between.
+        self.hystart = HyStart::new();
+    }
+
+    /// Keeps what [`Congestion::undo`] restores.
+    fn remember(&mut self) {
+        self.before = Some(Before {
+            cwnd: self.settled_cwnd(),
+            ssthresh: self.ssthresh,
+            state: self.state,
+        });
+    }
+
+    /// The window, or in recovery the one that it will end with.
+    fn settled_cwnd(&self) -> u32 {
+        self.recovery.map_or(self.cwnd, |prr| prr.target())
+    }
+
+    /// Something is to be sent after nothing was in flight for `idle`: the window that the path has borne is forgotten, by a
+    /// half for each `rto` (RFC 2861 section 3), down to the restart window (RFC 5681 section 4.1). Where it was is where slow start will
+    /// end.
+    pub(crate) fn on_idle(&mut self, idle: Duration, rto: Duration, mss: u16) {
+        if self.in_recovery() {
+            return;
+        }
+        let restart = initial_window(mss).min(self.cwnd);
+        let mut cwnd = self.cwnd;
+        let mut left = idle;
+        // Ends early, since the window has 32 bits.
+        while left > rto && cwnd > restart {
+            left = left - rto;
+            cwnd = (cwnd / 2).max(restart);
+        }
+        dispatch!(&mut self.state, algorithm => algorithm.on_idle(idle));
+        if cwnd == self.cwnd {
+            return;
+        }
+        // RFC 2861 3: three quarters of what was in use.
+        self.ssthresh = self.ssthresh.max(self.cwnd / 4 * 3);
+        self.cwnd = cwnd;
+        dispatch!(&mut self.state, algorithm => algorithm.on_slow_start());
     }
 
     /// The connection was established, but its SYN or SYN-ACK had to be retransmitted: RFC 5681 section 3.1, the first
@@ -165,6 +464,41 @@ impl Congestion {
     pub(crate) fn on_syn_lost(&mut self, mss: u16) {
         self.cwnd = octets(mss);
     }
+
+    /// Segments carry up to `mss` octets now. Where they became smaller, the windows hold as many of them as before, so that a path which
+    /// takes less octets in a packet gets no more packets (RFC 4821 section 7.1); where they became larger, the octets stay.
+    pub(crate) fn on_mss_change(&mut self, mss: u16) {
+        let old = octets(self.mss);
+        let new = octets(mss);
+        self.mss = mss;
+        if new < old {
+            self.cwnd = rescaled(self.cwnd, old, new);
+            if self.ssthresh != u32::MAX {
+                self.ssthresh = rescaled(self.ssthresh, old, new);
+            }
+            if let Some(prr) = &mut self.recovery {
+                prr.set_target(rescaled(prr.target(), old, new));
+            }
+            dispatch!(&mut self.state, algorithm => algorithm.rescale(old, new));
+            // It was of larger segments.
+            self.before = None;
+        }
+        self.cwnd = self.cwnd.max(new);
+        self.ssthresh = self.ssthresh.max(least_ssthresh(mss));
+    }
+}
+
+/// RFC 6928 section 2: min (10 * MSS, max (2 * MSS, 14600)).
+fn initial_window(mss: u16) -> u32 {
+    let mss = octets(mss);
+    let ten = mss.saturating_mul(10);
+    let two = mss.saturating_mul(2);
+    ten.min(two.max(INITIAL_WINDOW))
+}
+
+/// The least slow start threshold, in octets.
+fn least_ssthresh(mss: u16) -> u32 {
+    octets(mss).saturating_mul(MIN_SSTHRESH_SEGMENTS)
 }
 
 /// The segment size as a number to reckon with: never 0, or nothing would ever be sent.
@@ -174,91 +508,4 @@ fn octets(mss: u16) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MSS: u16 = 1_000;
-    const NOW: Instant = Instant::from_us(0);
-
-    #[test]
-    fn the_initial_window_is_ten_segments_unless_they_are_large() {
-        assert_eq!(Congestion::new(Kind::Reno, 536).cwnd(), 5_360);
-        assert_eq!(Congestion::new(Kind::Reno, 1_460).cwnd(), 14_600);
-        assert_eq!(Congestion::new(Kind::Reno, 1_461).cwnd(), 14_600);
-        assert_eq!(Congestion::new(Kind::Reno, 9_000).cwnd(), 18_000);
-        assert_eq!(Congestion::new(Kind::Reno, 65_535).cwnd(), 131_070);
-        assert_eq!(Congestion::new(Kind::Reno, 0).cwnd(), 10);
-    }
-
-    #[test]
-    fn slow_start_grows_by_what_is_acknowledged_but_a_segment_at_most() {
-        let mut congestion = Congestion::new(Kind::Reno, MSS);
-        congestion.on_ack(NOW, 1_000, MSS, None, 0, true);
-        assert_eq!(congestion.cwnd(), 11_000);
-        congestion.on_ack(NOW, 300, MSS, None, 0, true);
-        assert_eq!(congestion.cwnd(), 11_300);
-        congestion.on_ack(NOW, 5_000, MSS, None, 0, true);
-        assert_eq!(congestion.cwnd(), 12_300);
-        congestion.on_ack(NOW, 0, MSS, None, 0, true);
-        assert_eq!(congestion.cwnd(), 12_300);
-    }
-
-    #[test]
-    fn a_timeout_halves_the_threshold_and_leaves_one_segment() {
-        let mut congestion = Congestion::new(Kind::Reno, MSS);
-        congestion.on_timeout(NOW, 8_000, MSS);
-        assert_eq!(congestion.cwnd(), 1_000);
-        assert_eq!(congestion.ssthresh(), 4_000);
-        let mut congestion = Congestion::new(Kind::Reno, MSS);
-        congestion.on_timeout(NOW, 1_500, MSS);
-        assert_eq!(congestion.ssthresh(), 2_000);
-    }
-
-    #[test]
-    fn a_second_timeout_of_the_same_segment_holds_the_threshold() {
-        let mut congestion = Congestion::new(Kind::Reno, MSS);
-        congestion.on_timeout(NOW, 8_000, MSS);
-        congestion.on_timeout(NOW, 1_000, MSS);
-        assert_eq!(congestion.ssthresh(), 4_000);
-        // Something was acknowledged in between: it is another segment.
-        congestion.on_ack(NOW, 1_000, MSS, None, 0, true);
-        congestion.on_timeout(NOW, 6_000, MSS);
-        assert_eq!(congestion.ssthresh(), 3_000);
-    }
-
-    #[test]
-    fn congestion_avoidance_grows_by_a_segment_for_each_window() {
-        let mut congestion = Congestion::new(Kind::Reno, MSS);
-        congestion.on_timeout(NOW, 8_000, MSS);
-        for _ in 0..3 {
-            congestion.on_ack(NOW, 1_000, MSS, None, 0, true);
-        }
-        assert_eq!(congestion.cwnd(), 4_000);
-        for _ in 0..3 {
-            congestion.on_ack(NOW, 1_000, MSS, None, 0, true);
-            assert_eq!(congestion.cwnd(), 4_000);
-        }
-        congestion.on_ack(NOW, 1_000, MSS, None, 0, true);
-        assert_eq!(congestion.cwnd(), 5_000);
-    }
-
-    #[test]
-    fn a_lost_syn_leaves_one_segment_and_slow_start() {
-        let mut congestion = Congestion::new(Kind::Reno, MSS);
-        congestion.on_syn_lost(MSS);
-        assert_eq!(congestion.cwnd(), 1_000);
-        congestion.on_ack(NOW, 1_000, MSS, None, 0, true);
-        assert_eq!(congestion.cwnd(), 2_000);
-    }
-
-    #[test]
-    fn the_window_saturates() {
-        let mut congestion = Congestion::new(Kind::Reno, u16::MAX);
-        congestion.cwnd = u32::MAX - 1;
-        congestion.on_ack(NOW, u32::MAX, u16::MAX, None, 0, true);
-        assert_eq!(congestion.cwnd(), u32::MAX);
-        congestion.on_ack(NOW, u32::MAX, u16::MAX, None, 0, true);
-        congestion.on_ack(NOW, u32::MAX, u16::MAX, None, 0, true);
-        assert_eq!(congestion.cwnd(), u32::MAX);
-    }
-}
+mod tests;
