@@ -56,8 +56,11 @@ impl<L: RecordList> Tcb<L> {
         if !self.syn_acked {
             self.on_syn_acked(now, segment, out);
         } else if segment.ack.at_or_after(self.snd_una) {
-            // RFC 9293 3.10.7.4, fifth, ESTABLISHED: an old segment does not set the window.
-            let sets_window = self.snd_wl1.before(segment.seq)
+            // RFC 9293 3.10.7.4, fifth, ESTABLISHED: an old segment does not set the window. One that acknowledges more than
+            // any before is not old, even if its data is: SND.WND counts from SND.UNA, and would otherwise reach beyond the
+            // window that was offered.
+            let sets_window = segment.ack != self.snd_una
+                || self.snd_wl1.before(segment.seq)
                 || (self.snd_wl1 == segment.seq && self.snd_wl2.at_or_before(segment.ack));
             // RFC 5681 section 2: a duplicate acknowledgment brings nothing else.
             let duplicate = segment.ack == self.snd_una

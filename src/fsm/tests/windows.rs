@@ -249,6 +249,20 @@ fn an_old_segment_does_not_set_the_window() {
 }
 
 #[test]
+fn an_ack_of_more_than_before_sets_the_window_whatever_its_number() {
+    let mut host = Host::established();
+    host.queue(2_000);
+    // Without its data, which was lost; it is sent again below, with a number before SND.WL1.
+    host.arrive(wnd(seg(ACK, IRS + 51, ISS + 1), 2_000));
+    assert_eq!(host.tcb.snd_wnd, 2_000);
+    host.arrive(data(wnd(seg(ACK, IRS + 1, ISS + 2_001), 0), 50));
+    // Else it would reach 2,000 octets further than any window that was offered.
+    assert_eq!(host.tcb.snd_wnd, 0);
+    host.queue(10);
+    assert!(host.sent.is_empty());
+}
+
+#[test]
 fn must_1_rec_1_windows_are_unsigned_and_of_32_bits() {
     let mut host = Host::syn_sent_with(Config::default());
     let mut syn_ack = ts(syn(SYN | ACK, IRS, ISS + 1), 1, 1_000_000);
