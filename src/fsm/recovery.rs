@@ -301,6 +301,7 @@ impl<L: RecordList> Tcb<L> {
     // RFC 8985 6.2, step 5: what was sent long enough before something that has arrived is lost. How many octets are new
     // among the lost. The timer waits for what may still arrive.
     pub(super) fn detect_loss_by_time(&mut self, now: Instant) -> u32 {
+        self.reorder_wait = Duration::from_us(0);
         if !self.recovery.rack_valid || self.sums.sacked == 0 && self.recovery.phase == Phase::Open
         {
             return 0;
@@ -366,12 +367,14 @@ impl<L: RecordList> Tcb<L> {
         segment: &Segment,
         progress: &Progress,
         pipe_before: u32,
-        lost: u32,
+        mut lost: u32,
     ) {
         let mss = self.effective_mss();
         self.judge_probe(now, segment, progress);
         if progress.acked != 0 && self.was_spurious(segment) {
             self.undo();
+            // Nothing is taken for lost any more.
+            lost = 0;
         }
         let passed = self.snd_una.at_or_after(self.recovery.high_seq);
         match self.recovery.phase {
@@ -453,6 +456,8 @@ impl<L: RecordList> Tcb<L> {
         recovery.phase = Phase::Open;
         recovery.dup_acks = 0;
         recovery.dup_octets = 0;
+        // What was to go out whatever the window is may have been acknowledged, or found not to be lost, before it did.
+        self.force = false;
     }
 
     /// The path has reported congestion (RFC 3168 6.1.2): at most one reduction for each window of data.

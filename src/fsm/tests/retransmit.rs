@@ -304,3 +304,25 @@ fn timers_are_named() {
         assert_eq!(kind.name(), name);
     }
 }
+
+#[test]
+fn what_an_undone_recovery_wanted_to_force_out_is_forgotten() {
+    let cfg = Config {
+        sack: false,
+        ..Config::default()
+    };
+    let mut host = Host::syn_sent_with(cfg);
+    let before = host.now.as_us() as u32 / 1_000;
+    host.arrive(ts(syn(SYN | ACK, IRS, ISS + 1), 1, before));
+    host.pass(Duration::from_ms(50));
+    host.queue(8_000);
+    host.pass(Duration::from_ms(50));
+    // Three duplicates and the ACK of all that was sent wait together for a socket in use.
+    let answer = |ack| ts(seg(ACK, IRS + 1, ack), 2, before + 50);
+    for ack in [ISS + 1, ISS + 1, ISS + 1, ISS + 8_001] {
+        let mut out = Outbox::new();
+        host.tcb.on_segment(host.now, &answer(ack), &cfg, &mut out);
+    }
+    host.user(UserCall::Read);
+    assert!(host.sent.is_empty());
+}
