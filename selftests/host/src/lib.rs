@@ -22,8 +22,8 @@
 mod fsm;
 
 pub mod picture;
-#[cfg(test)]
 mod records;
+pub mod simulation;
 
 #[cfg(test)]
 mod properties;

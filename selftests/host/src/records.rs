@@ -2,6 +2,8 @@
 
 //! The machine's lists of ranges, in the host's memory, which may be made scarce.
 
+use std::cell::Cell;
+
 use crate::fsm::{Record, RecordList};
 
 /// A list of ranges.
@@ -12,11 +14,31 @@ pub(crate) struct Records {
     pub(crate) limit: usize,
 }
 
+thread_local! {
+    /// The limit of lists that are made now.
+    static LIMIT: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// Does something during which all lists that are made have this limit.
+pub(crate) fn limited<R>(limit: usize, work: impl FnOnce() -> R) -> R {
+    /// Sets the limit back, even after a panic.
+    struct Back(usize);
+
+    impl Drop for Back {
+        fn drop(&mut self) {
+            LIMIT.set(self.0);
+        }
+    }
+
+    let _back = Back(LIMIT.replace(limit));
+    work()
+}
+
 impl Default for Records {
     fn default() -> Self {
         Self {
             records: Vec::new(),
-            limit: usize::MAX,
+            limit: LIMIT.get(),
         }
     }
 }

@@ -1,0 +1,555 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One end of a simulated connection: the machine in all its forms, its program, and everything that the module does
+//! around them (`src/net`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::dice::Dice;
+use super::program::{Program, ProgramPlan};
+use super::trace;
+use super::watch::Watch;
+use crate::fsm::segment::{Segment, SegmentOut};
+use crate::fsm::{
+    closed_on_segment, listen_on_segment, Config, ConnError, Duration, Fate, Instant,
+    ListenVerdict, OpenParams, Outbox, ReqTimer, ReqVerdict, SeqNumber, State, SynReq, TimeWait,
+    TwVerdict, UserCall, Wake,
+};
+use crate::records::Records;
+
+/// The machine, with its lists in the host's memory.
+pub(crate) type Tcb = crate::fsm::Tcb<Records>;
+
+/// What must hold, or the text of what does not.
+pub(crate) type Check = Result<(), String>;
+
+/// More segments than any call may send: a machine that sends so many never stops.
+const MAX_BURST: usize = 100_000;
+
+/// How far apart the initial sequence numbers of two attempts are.
+const NEXT_ISS: u32 = 1_000_003;
+
+/// The settings of an end.
+#[derive(Clone, Debug)]
+pub(crate) struct EndPlan {
+    pub(crate) cfg: Config,
+    pub(crate) iss: u32,
+    pub(crate) ts_offset: u32,
+    /// The largest segment that it takes.
+    pub(crate) mss: u16,
+    /// What it sends to a peer that offers no MSS.
+    pub(crate) default_snd_mss: u16,
+    /// The largest segment that its path takes.
+    pub(crate) path_mss: u16,
+    /// Octets.
+    pub(crate) receive_buffer: u32,
+    pub(crate) send_buffer: u32,
+    /// The scale of its windows.
+    pub(crate) wscale: u8,
+    pub(crate) nodelay: bool,
+    /// Whether it connects; else it listens.
+    pub(crate) active: bool,
+    /// Segments in a thousand that it has no memory to send.
+    pub(crate) refuse: u32,
+    /// Arrivals in a thousand that find the socket in use, so that they wait, and more with them.
+    pub(crate) busy: u32,
+    /// For how long at most.
+    pub(crate) busy_for: Duration,
+}
+
+/// What an end is at the moment.
+#[derive(Clone, Debug)]
+pub(super) enum Form {
+    Closed,
+    Listener,
+    Request(Box<SynReq>),
+    Block,
+    TimeWait(TimeWait),
+}
+
+/// One end.
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    pub(super) plan: EndPlan,
+    pub(super) form: Form,
+    pub(super) tcb: Tcb,
+    pub(crate) program: Program,
+    dice: Dice,
+    pub(crate) watch: Watch,
+    /// The stream that the peer sends.
+    peer_stream: u32,
+    /// Attempts at a connection so far.
+    attempts: u32,
+    /// Arcs taken so far.
+    moves: u64,
+    /// Octets that the program can read.
+    pub(super) unread: u32,
+    /// The peer's FIN was taken.
+    pub(super) end_received: bool,
+    /// The socket is in use until then, and these segments wait.
+    busy_until: Option<Instant>,
+    backlog: Vec<Rc<[u8]>>,
+    /// What the program was told.
+    pub(crate) error: Option<ConnError>,
+    /// The last call's segments: the octets, and whether there is data.
+    pub(crate) outgoing: Vec<Outgoing>,
+    /// What happened, for the chart, if it is drawn.
+    pub(crate) notes: Option<Vec<String>>,
+    /// The arcs that were taken.
+    pub(crate) arcs: BTreeSet<&'static str>,
+    /// How often which timer fired.
+    pub(crate) timers: BTreeMap<&'static str, u64>,
+    /// How often which reason was counted.
+    pub(crate) drops: BTreeMap<&'static str, u64>,
+}
+
+/// A segment that is sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) octets: Rc<[u8]>,
+    pub(crate) has_data: bool,
+    /// For the chart.
+    pub(crate) words: String,
+}
+
+impl End {
+    /// An end before the connection. Its stream starts at `streams.0` of the content of all streams, the peer's at `streams.1`.
+    pub(crate) fn new(
+        plan: EndPlan,
+        program: ProgramPlan,
+        streams: (u32, u32),
+        mut dice: Dice,
+        draws: bool,
+    ) -> Self {
+        let program = Program::new(program, streams.0, dice.split());
+        let watch = Watch::new(plan.default_snd_mss, plan.path_mss);
+        Self {
+            plan,
+            form: Form::Closed,
+            tcb: Tcb::new(),
+            program,
+            dice,
+            watch,
+            peer_stream: streams.1,
+            attempts: 0,
+            moves: 0,
+            unread: 0,
+            end_received: false,
+            busy_until: None,
+            backlog: Vec::new(),
+            error: None,
+            outgoing: Vec::new(),
+            notes: draws.then(Vec::new),
+            arcs: BTreeSet::new(),
+            timers: BTreeMap::new(),
+            drops: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn note(&mut self, text: impl FnOnce() -> String) {
+        if let Some(notes) = &mut self.notes {
+            notes.push(text());
+        }
+    }
+
+    fn params(&mut self) -> OpenParams {
+        let plan = &self.plan;
+        let iss = plan.iss.wrapping_add(self.attempts.wrapping_mul(NEXT_ISS));
+        self.attempts += 1;
+        OpenParams {
+            iss: SeqNumber::from_raw(iss),
+            ts_offset: plan.ts_offset,
+            mss: plan.mss,
+            default_snd_mss: plan.default_snd_mss,
+            path_mss: plan.path_mss,
+            rcv_space: self.space(),
+            rcv_wscale: plan.wscale,
+        }
+    }
+
+    /// The free receive buffer.
+    pub(super) fn space(&self) -> u32 {
+        self.plan.receive_buffer.saturating_sub(self.unread)
+    }
+
+    /// The connection's state.
+    pub(crate) fn state(&self) -> State {
+        match &self.form {
+            Form::Closed => State::Closed,
+            Form::Listener => State::Listen,
+            Form::Request(request) => request.state(),
+            Form::Block => self.tcb.state(),
+            Form::TimeWait(waiting) => waiting.state(),
+        }
+    }
+
+    /// Whether nothing will happen here any more, unless a packet comes.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.form, Form::Closed) && self.program.gone
+    }
+
+    /// A number that grows whenever something is achieved here.
+    pub(crate) fn progress(&self) -> u64 {
+        let read = self.program.received - self.unread;
+        u64::from(self.program.written)
+            + u64::from(self.program.received)
+            + u64::from(read)
+            + self.moves
+    }
+
+    /// Whether it may wait for ever for a peer that does not answer: it has nothing to say, or is not connected.
+    pub(crate) fn may_wait(&self) -> bool {
+        match self.form {
+            Form::Listener => true,
+            Form::Block => self.tcb.next_deadline().is_none(),
+            _ => false,
+        }
+    }
+
+    /// The number after the last one that arrived in order.
+    fn received_until(&self) -> SeqNumber {
+        self.watch.origins().1 + 1 + self.program.received + u32::from(self.end_received)
+    }
+
+    /// listen() or connect().
+    pub(crate) fn start(&mut self, now: Instant) -> Check {
+        self.tcb.set_nodelay(self.plan.nodelay);
+        if self.plan.active {
+            let params = self.params();
+            self.form = Form::Block;
+            self.program.start(now);
+            self.note(|| "connect".to_string());
+            self.user(now, UserCall::Connect(params))
+        } else {
+            self.note(|| "listen".to_string());
+            self.form = Form::Listener;
+            Ok(())
+        }
+    }
+
+    /// When it wants to be called without a packet.
+    pub(crate) fn wakes_at(&self) -> Option<Instant> {
+        if self.busy_until.is_some() {
+            return self.busy_until;
+        }
+        let timer = match &self.form {
+            Form::Request(request) => request.next_deadline(),
+            Form::Block => self.tcb.next_deadline(),
+            Form::TimeWait(waiting) => waiting.next_deadline(),
+            Form::Listener | Form::Closed => None,
+        };
+        let timer = timer.map(|(_, deadline)| deadline);
+        timer.into_iter().chain(self.program.wakes_at()).min()
+    }
+
+    /// The time has come.
+    pub(crate) fn wake(&mut self, now: Instant) -> Check {
+        if let Some(until) = self.busy_until {
+            return if until <= now {
+                self.release(now)
+            } else {
+                Ok(())
+            };
+        }
+        self.expire(now)?;
+        self.run_program(now)
+    }
+
+    /// A segment arrives that is whole.
+    pub(crate) fn arrive(&mut self, now: Instant, octets: &Rc<[u8]>) -> Check {
+        let is_block = matches!(self.form, Form::Block);
+        let roll = self.dice.happens(self.plan.busy);
+        let time = Duration::from_us(self.dice.between(1, self.plan.busy_for.as_us()));
+        if self.busy_until.is_none() && is_block && roll {
+            self.note(|| "the socket is in use".to_string());
+            self.busy_until = Some(now + time);
+        }
+        if self.busy_until.is_some() {
+            self.backlog.push(Rc::clone(octets));
+            return Ok(());
+        }
+        self.process(now, octets, false)
+    }
+
+    /// The socket is in use no longer: what waited is handled, then all is sent that is due, as in `net::rx::backlog`.
+    fn release(&mut self, now: Instant) -> Check {
+        self.busy_until = None;
+        let backlog = core::mem::take(&mut self.backlog);
+        self.note(|| format!("{} segments waited", backlog.len()));
+        for octets in backlog {
+            self.process(now, &octets, true)?;
+        }
+        self.expire(now)?;
+        if matches!(self.form, Form::Block) {
+            self.transmit(now)?;
+        }
+        Ok(())
+    }
+
+    fn process(&mut self, now: Instant, octets: &[u8], deferred: bool) -> Check {
+        let segment = Segment::parse(octets, octets.len() as u32)
+            .map_err(|error| format!("what was sent cannot be read: {error:?}"))?;
+        let cfg = self.plan.cfg;
+        let mut out = Outbox::new();
+        match &mut self.form {
+            Form::Closed => {
+                if let Some((rst, _)) = closed_on_segment(&segment) {
+                    self.send_stateless(&rst)?;
+                }
+                Ok(())
+            }
+            Form::Listener => match listen_on_segment(&segment) {
+                ListenVerdict::Open => self.open(now, &segment),
+                ListenVerdict::Reset(rst, _) => self.send_stateless(&rst),
+                ListenVerdict::Drop(_) => Ok(()),
+            },
+            Form::Request(request) => {
+                let verdict = request.on_segment(now, &segment, &cfg, &mut out);
+                let child = request.establish(now, &cfg);
+                self.watch.received(&segment);
+                self.count(&out);
+                match verdict {
+                    ReqVerdict::Establish => {
+                        self.tcb = child;
+                        self.tcb.set_nodelay(self.plan.nodelay);
+                        self.form = Form::Block;
+                        self.note(|| "accept".to_string());
+                        self.program.start(now);
+                        return self.process(now, octets, deferred);
+                    }
+                    ReqVerdict::Remove => self.listen_again(),
+                    ReqVerdict::Keep => {}
+                }
+                match out.reply {
+                    Some(reply) => self.send(&reply.segment).map(|_| ()),
+                    None => Ok(()),
+                }
+            }
+            Form::Block => {
+                self.watch.received(&segment);
+                self.tcb.set_receive_space(self.space());
+                self.tcb.on_segment(now, &segment, &cfg, &mut out);
+                self.take_text(&out, &octets[usize::from(segment.header_len)..])?;
+                self.apply(now, &out, deferred)
+            }
+            Form::TimeWait(waiting) => {
+                match waiting.on_segment(now, &segment, &cfg, &mut out) {
+                    TwVerdict::Keep => {}
+                    TwVerdict::Reopen { .. } => {
+                        return Err("an old SYN opens a connection anew (RFC 6191 2)".to_string())
+                    }
+                    TwVerdict::Remove => self.form = Form::Closed,
+                }
+                self.count(&out);
+                match out.reply {
+                    Some(reply) => self.send_stateless(&reply.segment),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// A SYN reached the listener.
+    fn open(&mut self, now: Instant, segment: &Segment) -> Check {
+        let mut out = Outbox::new();
+        let params = self.params();
+        let request = SynReq::open(now, segment, &params, false, &self.plan.cfg, &mut out);
+        let syn_ack = request.syn_ack(now);
+        self.form = Form::Request(Box::new(request));
+        self.count(&out);
+        self.watch.received(segment);
+        self.send(&syn_ack).map(|_| ())
+    }
+
+    /// The request has gone, the listener is still there.
+    fn listen_again(&mut self) {
+        self.note(|| "back to LISTEN".to_string());
+        self.form = Form::Listener;
+        self.watch.forget();
+    }
+
+    /// Appends to the receive queue what the machine says, and compares it with what the peer wrote.
+    fn take_text(&mut self, out: &Outbox, payload: &[u8]) -> Check {
+        let Some(deliver) = out.deliver else {
+            return Ok(());
+        };
+        let start = deliver.skip as usize;
+        let octets = payload
+            .get(start..start + deliver.len as usize)
+            .ok_or("octets are delivered that the segment does not have")?;
+        self.append(octets)
+    }
+
+    /// Appends to the receive queue.
+    fn append(&mut self, octets: &[u8]) -> Check {
+        let at = self.program.received;
+        if !Program::is_content(self.peer_stream, at, octets) {
+            return Err(format!(
+                "the octets from {at} on are not those that were sent"
+            ));
+        }
+        self.program.received += octets.len() as u32;
+        self.unread += octets.len() as u32;
+        if self.unread > self.plan.receive_buffer {
+            return Err("the receive buffer overflows".to_string());
+        }
+        Ok(())
+    }
+
+    /// Counts what a call did.
+    fn count(&mut self, out: &Outbox) {
+        self.moves += out.arcs.iter().count() as u64;
+        self.arcs.extend(out.arcs.iter().map(|id| id.arc().name));
+        for reason in out.drop.into_iter().chain(out.notes()) {
+            *self.drops.entry(reason.name()).or_default() += 1;
+            self.note(|| format!("  {}", reason.name()));
+        }
+        for id in out.arcs.iter() {
+            self.note(|| format!("  {}", id.arc().to.name()));
+        }
+    }
+
+    /// Carries out what a call of the machine asks for, as `net::effects::apply`.
+    pub(super) fn apply(&mut self, now: Instant, out: &Outbox, deferred: bool) -> Check {
+        self.tcb.invariants()?;
+        self.count(out);
+        self.end_received |= out.fin_received;
+        if let Some(reply) = out.reply {
+            self.send(&reply.segment)?;
+        }
+        match out.fate {
+            Fate::Live if deferred => {}
+            Fate::Live => self.transmit(now)?,
+            Fate::TimeWait => {
+                let waiting = TimeWait::from_tcb(&self.tcb, now, &self.plan.cfg);
+                self.tcb.retire();
+                self.form = Form::TimeWait(waiting);
+            }
+            Fate::Closed if self.plan.active || self.program.started() => self.form = Form::Closed,
+            Fate::Closed => self.listen_again(),
+        }
+        if let Some(error) = out.error {
+            self.note(|| format!("  error: {error:?}"));
+            self.error = Some(error);
+            if !out.wake.contains(Wake::ERROR) {
+                return Err("nobody is told of an error".to_string());
+            }
+            self.program.gone = true;
+        }
+        if out.wake.contains(Wake::READABLE) {
+            self.program.may_read(now);
+        }
+        if out.wake.contains(Wake::WRITABLE) || out.wake.contains(Wake::STATE_CHANGE) {
+            self.program.may_write(now);
+        }
+        Ok(())
+    }
+
+    /// Sends all that is due.
+    fn transmit(&mut self, now: Instant) -> Check {
+        self.tcb.set_receive_space(self.space());
+        for _ in 0..MAX_BURST {
+            let Some(segment) = self.tcb.next_segment(now, &self.plan.cfg) else {
+                return Ok(self.tcb.settled_invariants()?);
+            };
+            if !self.send(&segment)? {
+                return Ok(self.tcb.invariants()?);
+            }
+        }
+        Err("the machine never stops to send".to_string())
+    }
+
+    /// Sends a segment of the connection; false if there is no memory for it.
+    fn send(&mut self, segment: &SegmentOut) -> Result<bool, String> {
+        let received = self.received_until();
+        if let Err(what) = self.watch.sent(segment, received) {
+            let (iss, irs) = self.watch.origins();
+            return Err(format!("{what}: {}", trace::sent_words(segment, iss, irs)));
+        }
+        let mut data = Vec::new();
+        if segment.payload_len != 0 {
+            let iss = self.watch.origins().0;
+            let queue_start = self.tcb.send_queue_start();
+            let end = segment.seq + segment.payload_len;
+            let from = segment.seq.distance_from(iss + 1);
+            if segment.seq.before(queue_start) || end.after(iss + 1 + self.program.written) {
+                return Err("data is sent that is not in the send queue".to_string());
+            }
+            self.program.octets(from, segment.payload_len, &mut data);
+        }
+        if self.dice.happens(self.plan.refuse) {
+            self.note(|| "no memory for a segment".to_string());
+            return Ok(false);
+        }
+        self.put(segment, &data)?;
+        Ok(true)
+    }
+
+    /// Sends a segment that is no part of a connection.
+    fn send_stateless(&mut self, segment: &SegmentOut) -> Check {
+        self.put(segment, &[])
+    }
+
+    fn put(&mut self, segment: &SegmentOut, data: &[u8]) -> Check {
+        let mut octets = [0; 60];
+        let len = segment
+            .emit(40_000, 80, &mut octets)
+            .ok_or("a header does not fit")?;
+        let words = match self.notes {
+            Some(_) => {
+                let (iss, irs) = self.watch.origins();
+                trace::sent_words(segment, iss, irs)
+            }
+            None => String::new(),
+        };
+        self.outgoing.push(Outgoing {
+            octets: [&octets[..len], data].concat().into(),
+            has_data: !data.is_empty(),
+            words,
+        });
+        Ok(())
+    }
+
+    /// Does what is due by a timer.
+    fn expire(&mut self, now: Instant) -> Check {
+        let mut out = Outbox::new();
+        match &mut self.form {
+            Form::Request(request) => match request.on_timer(now, &self.plan.cfg, &mut out) {
+                ReqTimer::Resend => {
+                    let syn_ack = request.syn_ack(now);
+                    self.note(|| "timer: syn-ack".to_string());
+                    self.send(&syn_ack)?;
+                }
+                ReqTimer::GiveUp => {
+                    self.count(&out);
+                    self.listen_again();
+                }
+                ReqTimer::NotYet => {}
+            },
+            Form::Block => {
+                let due = self.tcb.next_deadline().filter(|(_, at)| *at <= now);
+                let Some((kind, _)) = due else {
+                    return Ok(());
+                };
+                *self.timers.entry(kind.name()).or_default() += 1;
+                self.note(|| format!("timer: {}", kind.name()));
+                self.tcb.set_receive_space(self.space());
+                self.tcb.on_timer(now, &self.plan.cfg, &mut out);
+                self.apply(now, &out, false)?;
+                let next = self.tcb.next_deadline();
+                if next.is_some_and(|(_, at)| at <= now) && matches!(self.form, Form::Block) {
+                    return Err("a timer fires again at once".to_string());
+                }
+            }
+            Form::TimeWait(waiting) => {
+                if waiting.on_timer(now, &mut out) {
+                    self.form = Form::Closed;
+                    self.count(&out);
+                }
+            }
+            Form::Listener | Form::Closed => {}
+        }
+        Ok(())
+    }
+}
