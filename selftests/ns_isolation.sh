@@ -11,7 +11,7 @@ set -euo pipefail
 server='' client='' other='' # set by setup_ns
 names=(syn_retries synack_retries retries1 retries2 fin_timeout orphan_retries timestamps window_scaling sack rfc1337 tw_reuse
 	challenge_ack_limit rmem wmem max_tw_buckets max_syn_backlog msl syncookies ecn keepalive_time keepalive_intvl keepalive_probes
-	notsent_lowat slow_start_after_idle max_orphans)
+	notsent_lowat slow_start_after_idle max_orphans keepalive_octet congestion_control)
 
 # lines NS: how many objects its table shows.
 lines() { in_ns "$1" cat /proc/net/rtcpfsm | awk 'END { print NR - 1 }'; }
@@ -52,8 +52,9 @@ own_sysctls() {
 		for n; do
 			read -r v <"$n"
 			case $n in
+			congestion_control) new=reno ;;
 			rmem | wmem) new="4096 20000 40000" ;;
-			timestamps | window_scaling | sack | rfc1337 | slow_start_after_idle) new=$((1 - v)) ;;
+			timestamps | window_scaling | sack | rfc1337 | slow_start_after_idle | keepalive_octet) new=$((1 - v)) ;;
 			*) if [ "$v" = 2 ]; then new=1; else new=2; fi ;;
 			esac
 			echo "$new" >"$n" || exit 1
@@ -80,7 +81,7 @@ bad_values() {
 			refused "$n" -1000000
 			refused "$n" 99999999999999999999
 		done
-		for n in timestamps window_scaling sack rfc1337 slow_start_after_idle; do refused $n 2; done
+		for n in timestamps window_scaling sack rfc1337 slow_start_after_idle keepalive_octet; do refused $n 2; done
 		for n in tw_reuse ecn syncookies; do refused $n 3; done
 		refused keepalive_probes 128
 		refused notsent_lowat 4294967296
@@ -98,7 +99,7 @@ new_ns_has_defaults() {
 	local fresh
 	setup_ns fresh
 	local wanted='syn_retries 7 synack_retries 5 retries1 3 retries2 15 fin_timeout 60 msl 30 timestamps 1 rfc1337 0 syncookies 1 ecn 2
-		keepalive_time 7200 keepalive_intvl 75 keepalive_probes 9 notsent_lowat 4294967295 slow_start_after_idle 1'
+		keepalive_time 7200 keepalive_intvl 75 keepalive_probes 9 notsent_lowat 4294967295 congestion_control cubic slow_start_after_idle 1'
 	diff <(xargs -n 2 <<<"$wanted" | sort) <(values "$fresh" | grep -xFf <(xargs -n 2 <<<"$wanted") | sort)
 }
 

@@ -474,16 +474,18 @@ void rtcpfsm_update_pmtu(struct sock *sk, struct sk_buff *skb, bool v6, u32 mtu)
 }
 
 int rtcpfsm_int_from_sockptr(int *to, sockptr_t from) { return copy_from_sockptr(to, from, sizeof(*to)); }
-int rtcpfsm_int_to_user(char __user *optval, int __user *optlen, int value)
+long rtcpfsm_text_from_sockptr(char *to, sockptr_t from, size_t max) { return strncpy_from_sockptr(to, from, max); }
+int rtcpfsm_option_len(int __user *optlen)
 {
 	int len;
 
 	if (get_user(len, optlen))
 		return -EFAULT;
-	if (len < 0)
-		return -EINVAL;
-	len = min_t(unsigned int, len, sizeof(value));
-	if (put_user(len, optlen) || copy_to_user(optval, &value, len))
+	return len < 0 ? -EINVAL : len;
+}
+int rtcpfsm_option_to_user(char __user *optval, int __user *optlen, const void *value, size_t len)
+{
+	if (put_user((int)len, optlen) || copy_to_user(optval, value, len))
 		return -EFAULT;
 	return 0;
 }

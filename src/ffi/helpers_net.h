@@ -167,7 +167,9 @@ void rtcpfsm_icmp_quote(const struct sk_buff *skb, u8 *type, u8 *code, u32 *offs
 void rtcpfsm_update_pmtu(struct sock *sk, struct sk_buff *skb, bool v6, u32 mtu);
 
 int rtcpfsm_int_from_sockptr(int *to, sockptr_t from);
-int rtcpfsm_int_to_user(char __user *optval, int __user *optlen, int value);
+long rtcpfsm_text_from_sockptr(char *to, sockptr_t from, size_t max);
+int rtcpfsm_option_len(int __user *optlen);
+int rtcpfsm_option_to_user(char __user *optval, int __user *optlen, const void *value, size_t len);
 
 /* hashing */
 u32 rtcpfsm_hash(const u64 *local, const u64 *remote, u32 ports, u32 seed);

@@ -65,6 +65,7 @@ impl<L: RecordList> Tcb<L> {
     /// The short way for a predicted segment. Does what [`on_any_segment`](Self::on_any_segment) would do.
     #[inline]
     fn on_predicted(&mut self, now: Instant, segment: &Segment, out: &mut Outbox) {
+        self.heard(now);
         self.note_timestamp(now, segment);
         self.on_ack(now, segment, out);
         if segment.payload_len != 0 {
@@ -105,7 +106,7 @@ impl<L: RecordList> Tcb<L> {
             }
         }
         if self.timer.is_none() {
-            self.watch_orphan(now, cfg);
+            self.watch_orphan(now, cfg, out);
         }
     }
 
@@ -257,6 +258,7 @@ impl<L: RecordList> Tcb<L> {
         if !self.ack_is_acceptable(now, segment, out) {
             return DONE;
         }
+        self.heard(now);
         self.note_timestamp(now, segment);
         self.on_ack(now, segment, out);
         if !self.fin_acked() {

@@ -2,6 +2,7 @@
 
 //! The settings of a network namespace, as the machine sees them.
 
+use super::congestion::Kind;
 use super::time::Duration;
 
 /// Three sizes of a socket buffer, in bytes.
@@ -66,10 +67,14 @@ pub(crate) struct Config {
     pub(crate) keepalive_intvl: Duration,
     /// Keep-alives without an answer after which a connection is given up (MUST-26, MUST-29). Default 9.
     pub(crate) keepalive_probes: u8,
+    /// Whether a keep-alive carries an octet, which means nothing (RFC 9293 section 3.8.4, MAY-6). Default false.
+    pub(crate) keepalive_octet: bool,
     /// So many octets that were not sent yet make a socket unwritable. Default `u32::MAX`: no limit.
     pub(crate) notsent_lowat: u32,
     /// Whether the congestion window starts anew after a connection was idle for an RTO (RFC 5681 section 4.1). Default true.
     pub(crate) slow_start_after_idle: bool,
+    /// The congestion control of connections whose program does not choose one. Default CUBIC.
+    pub(crate) congestion_control: Kind,
     /// Connections without a socket that a namespace may hold; beyond it they are reset. Default 65536.
     pub(crate) max_orphans: u32,
 }
@@ -127,8 +132,10 @@ impl Default for Config {
             keepalive_time: Duration::from_secs(2 * 60 * 60),
             keepalive_intvl: Duration::from_secs(75),
             keepalive_probes: 9,
+            keepalive_octet: false,
             notsent_lowat: u32::MAX,
             slow_start_after_idle: true,
+            congestion_control: Kind::Cubic,
             max_orphans: 65_536,
         }
     }

@@ -209,7 +209,7 @@ impl<L: RecordList> Tcb<L> {
         let (seq, una) = (self.snd_nxt, self.snd_una);
         if seq == una && self.syn_acked {
             let (idle, rto) = (now.since(self.last_sent), self.rtt.rto());
-            if idle > rto {
+            if idle > rto && self.idle_restart {
                 // RFC 5681 4.1.
                 self.congestion.on_idle(idle, rto, self.effective_mss());
             }
@@ -217,6 +217,7 @@ impl<L: RecordList> Tcb<L> {
         self.fin_sent |= fin;
         let flags = self.text_flags(seq, len, fin);
         let right = seq + len + u32::from(fin);
+        self.push &= right.before(self.write_end);
         if len < u32::from(self.effective_mss()) {
             self.snd_small = right;
         }
@@ -243,8 +244,9 @@ impl<L: RecordList> Tcb<L> {
     /// Whether `len` octets, less than a full segment, are worth one now (RFC 9293 sections 3.8.6.2.1 and 3.7.4).
     fn worth_sending(&self, len: u32, queued: u32) -> bool {
         // Nagle (SHLD-7): one small segment at a time.
-        let idle = self.nodelay || !self.snd_small.after(self.snd_una) || self.has_unsent_urgent();
-        len != 0 && idle && (len == queued || len >= self.max_snd_wnd / 2)
+        let idle = !self.snd_small.after(self.snd_una);
+        let now = self.sends_small(idle) || self.has_unsent_urgent();
+        len != 0 && now && (len == queued || len >= self.max_snd_wnd / 2)
     }
 
     /// So many numbers have left, and are to be timed.
@@ -304,7 +306,7 @@ impl<L: RecordList> Tcb<L> {
     }
 
     /// A segment with ACK; the window is chosen, and what it offers is noted.
-    fn segment(
+    pub(super) fn segment(
         &mut self,
         now: Instant,
         seq: SeqNumber,

@@ -94,8 +94,12 @@ pub(crate) struct SynReq {
     ws_on: bool,
     sack_on: bool,
     challenged: bool,
+    /// Our SYN was acknowledged by a segment without data, which was not enough (TCP_DEFER_ACCEPT).
+    acked: bool,
     /// Retransmissions of the SYN-ACK.
     retries: u8,
+    /// So many retransmissions long such segments are not enough; 0: they are.
+    defer: u8,
     snd_wscale: u8,
     rcv_wscale: u8,
     /// The largest segment that we take.
@@ -147,7 +151,9 @@ impl SynReq {
             ws_on: snd_wscale.is_some(),
             sack_on: cfg.sack && options.sack_permitted,
             challenged: false,
+            acked: false,
             retries: 0,
+            defer: 0,
             snd_wscale: snd_wscale.unwrap_or(0),
             rcv_wscale: snd_wscale.map_or(0, |_| params.rcv_wscale),
             rcv_mss: params.mss,
@@ -167,6 +173,11 @@ impl SynReq {
             deadline: now + SYN_ACK_RTO,
             last_challenge: now,
         }
+    }
+
+    /// The connection is wanted only once data has come, or so many retransmissions of the SYN-ACK later (TCP_DEFER_ACCEPT).
+    pub(crate) fn defer(&mut self, retransmissions: u8) {
+        self.defer = retransmissions;
     }
 
     /// The state: SYN-RECEIVED, until the request has gone.
@@ -278,6 +289,13 @@ impl SynReq {
             );
             return ReqVerdict::Keep;
         }
+        let is_bare = segment.payload_len == 0 && !flags.contains(Flags::FIN);
+        if is_bare && self.retries < self.defer {
+            // The program sleeps until there is something to read.
+            self.acked = true;
+            out.drop = Some(DropReason::Deferred);
+            return ReqVerdict::Keep;
+        }
         ReqVerdict::Establish
     }
 
@@ -342,7 +360,7 @@ impl SynReq {
 
     /// The connection, still in SYN-RECEIVED; the segment for which the verdict was [`ReqVerdict::Establish`] is to be
     /// given to it next. Tell it the receive space before.
-    pub(crate) fn establish<L: RecordList>(&self, now: Instant, _cfg: &Config) -> Tcb<L> {
+    pub(crate) fn establish<L: RecordList>(&self, now: Instant, cfg: &Config) -> Tcb<L> {
         let params = OpenParams {
             iss: self.iss,
             ts_offset: self.ts_offset,
@@ -354,6 +372,7 @@ impl SynReq {
         };
         let mut tcb = Tcb::opened(self.machine, self.since, &params);
         tcb.passive = true;
+        tcb.congestion.set_kind(cfg.congestion_control);
         tcb.ts_on = self.ts_on;
         tcb.ws_on = self.ws_on;
         tcb.sack_on = self.sack_on;
@@ -388,7 +407,12 @@ impl SynReq {
         if now < self.deadline {
             return ReqTimer::NotYet;
         }
-        if self.retries >= cfg.synack_retries {
+        let r2 = if self.acked {
+            cfg.synack_retries.max(self.defer)
+        } else {
+            cfg.synack_retries
+        };
+        if self.retries >= r2 {
             self.remove(Event::Timeout, out);
             return ReqTimer::GiveUp;
         }
@@ -398,6 +422,10 @@ impl SynReq {
             rto = rto.doubled();
         }
         self.deadline = now + rto.min(MAX_SYN_ACK_RTO);
+        if self.acked && self.retries < self.defer {
+            // The peer has our SYN: only the last one asks it for one more ACK, which then counts.
+            return ReqTimer::NotYet;
+        }
         ReqTimer::Resend
     }
 

@@ -19,6 +19,8 @@ pub(crate) enum ReplyWhy {
     Reset(ResetReason),
     /// A SYN-ACK, once more.
     SynAck,
+    /// A keep-alive. If it has an octet, that is no data of the connection.
+    KeepAlive,
 }
 
 /// A segment that answers an input at once. It has no data.

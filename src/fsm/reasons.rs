@@ -117,6 +117,8 @@ reasons! {
         BacklogFull, "backlog-full", "RFC 9293 3.10.7";
         /// No memory.
         NoMemory, "no-memory", "RFC 9293 3.10.7";
+        /// An ACK without data, of a connection that is wanted with data only (TCP_DEFER_ACCEPT).
+        Deferred, "deferred", "RFC 9293 3.10.7.4";
         /// There is no way to answer its sender.
         NoRoute, "no-route", "RFC 9293 3.10.7.2";
         /// Note: no room for one more TIME-WAIT; the connection was closed at once.
@@ -143,6 +145,12 @@ reasons! {
         UnreadDataAtClose, "unread-data-at-close", "RFC 9293 3.6.1 SHLD-3";
         /// The program aborted the connection.
         Aborted, "aborted", "RFC 9293 3.10.5";
+        /// The peer does not answer keep-alives.
+        KeepAliveTimeout, "keep-alive-timeout", "RFC 9293 3.8.4";
+        /// The program does not wait for the peer's FIN (TCP_LINGER2).
+        NoFinWait2, "no-fin-wait-2", "RFC 9293 3.6";
+        /// Too many connections had no program any more.
+        TooManyOrphans, "too-many-orphans", "RFC 9293 3.10.5";
         /// The listener went away before the connection was accepted.
         ListenerClosed, "listener-closed", "RFC 9293 3.10.4";
     }

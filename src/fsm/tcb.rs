@@ -7,12 +7,14 @@
 
 use super::arcs::{Event, MachineState, State};
 use super::congestion::{Congestion, Kind};
+use super::keepalive::Liveness;
 use super::outbox::{ConnError, Fate, Outbox, Wake};
 use super::records::RecordList;
 use super::recovery::Recovery;
 use super::rtt::RttEstimator;
 use super::scoreboard::Sums;
 use super::seq::SeqNumber;
+use super::settings::Settings;
 use super::time::{Duration, Instant};
 use super::timers::TimerKind;
 
@@ -93,8 +95,12 @@ pub(crate) struct Tcb<L: RecordList> {
     pub(super) ack_due: bool,
     /// The next segment is sent whatever its size: a retransmission, a probe, or small data after long waiting.
     pub(super) force: bool,
-    /// Small segments are not held back (Nagle is off).
-    pub(super) nodelay: bool,
+    /// The congestion window starts anew after an idle time.
+    pub(super) idle_restart: bool,
+    /// What is queued goes out whatever its size: neither Nagle nor a cork holds it back.
+    pub(super) push: bool,
+    /// The program has more to say (MSG_MORE): the last, small segment waits for it.
+    pub(super) more: bool,
     /// Timestamps: offered in SYN-SENT, agreed upon after it.
     pub(super) ts_on: bool,
     /// Window scaling: offered in SYN-SENT, agreed upon after it.
@@ -184,6 +190,11 @@ pub(crate) struct Tcb<L: RecordList> {
     pub(super) congestion: Congestion,
     pub(super) recovery: Recovery,
 
+    /// What the program has set.
+    pub(super) settings: Settings,
+    /// Is the peer there?
+    pub(super) life: Liveness,
+
     /// What is in flight: see [`scoreboard`](super::scoreboard).
     pub(super) sent: L,
     /// The sums of what is in `sent`.
@@ -207,7 +218,9 @@ impl<L: RecordList> Tcb<L> {
             user_gone: false,
             ack_due: false,
             force: false,
-            nodelay: false,
+            idle_restart: true,
+            push: false,
+            more: false,
             ts_on: false,
             ws_on: false,
             sack_on: false,
@@ -254,6 +267,8 @@ impl<L: RecordList> Tcb<L> {
             rtt: RttEstimator::new(),
             congestion: Congestion::new(Kind::default(), MIN_SND_MSS),
             recovery: Recovery::new(),
+            settings: Settings::new(),
+            life: Liveness::default(),
             sent: L::default(),
             sums: Sums::default(),
             held: L::default(),
@@ -331,7 +346,7 @@ impl<L: RecordList> Tcb<L> {
     /// Forgets an earlier connection: CLOSED, without an arc.
     pub(super) fn forget(&mut self) {
         *self = Self {
-            nodelay: self.nodelay,
+            settings: self.settings,
             ..Self::new()
         };
     }
@@ -340,6 +355,7 @@ impl<L: RecordList> Tcb<L> {
     /// and `UserCall::Read`.
     #[inline]
     pub(crate) fn set_receive_space(&mut self, free: u32) {
+        let free = self.settings.clamp_window(free);
         self.rcv_space = free;
         if free > self.rcv_buf {
             self.rcv_buf = free;
@@ -354,16 +370,6 @@ impl<L: RecordList> Tcb<L> {
         if too_large && self.syn_acked && self.snd_una != self.snd_nxt {
             self.resend_flight();
         }
-    }
-
-    /// Turns Nagle's algorithm off or on again (MUST-17).
-    pub(crate) fn set_nodelay(&mut self, nodelay: bool) {
-        self.nodelay = nodelay;
-    }
-
-    /// Whether Nagle's algorithm is off.
-    pub(crate) fn nodelay(&self) -> bool {
-        self.nodelay
     }
 
     /// The first octet that the send queue must keep.
@@ -409,7 +415,8 @@ impl<L: RecordList> Tcb<L> {
     /// The most octets of data in a segment now (MUST-16): the peer's and the path's limit, less the options.
     #[inline]
     pub(crate) fn effective_mss(&self) -> u16 {
-        let mss = self.snd_mss.min(self.path_mss).max(MIN_SND_MSS);
+        let mss = self.snd_mss.min(self.path_mss);
+        let mss = self.settings.cap_mss(mss).max(MIN_SND_MSS);
         if self.ts_on {
             mss.saturating_sub(TIMESTAMPS_LEN as u16)
         } else {
@@ -463,7 +470,10 @@ impl<L: RecordList> Tcb<L> {
     /// The timer that runs, and when it fires.
     #[inline]
     pub(crate) fn next_deadline(&self) -> Option<(TimerKind, Instant)> {
-        self.timer.map(|kind| (kind, self.deadline))
+        match self.timer {
+            Some(kind) => Some((kind, self.deadline)),
+            None => self.keepalive_timer(),
+        }
     }
 
     /// What `/proc` shows.

@@ -19,6 +19,9 @@ const MAX_PROBE_BACKOFF: u8 = 10;
 /// The longest that small data is held back by a small window (RFC 9293 section 3.8.6.2.1: 0.1 to 1.0 s).
 const MAX_OVERRIDE: Duration = Duration::from_ms(500);
 
+/// The longest that a cork holds small data back, as in Linux.
+const CORK_CEILING: Duration = Duration::from_ms(200);
+
 /// The timers of connections, requests and TIME-WAITs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -33,6 +36,8 @@ pub(crate) enum TimerKind {
     Persist,
     /// An orphan has waited too long for the peer's FIN.
     FinWait2,
+    /// The peer was not heard for a while.
+    KeepAlive,
     /// A request's SYN-ACK is sent again.
     SynAck,
     /// Twice the maximum segment lifetime.
@@ -48,6 +53,7 @@ impl TimerKind {
             Self::TailProbe => "tail-probe",
             Self::Persist => "persist",
             Self::FinWait2 => "fin-wait-2",
+            Self::KeepAlive => "keep-alive",
             Self::SynAck => "synack",
             Self::TimeWait => "time-wait",
         }
@@ -58,6 +64,7 @@ impl<L: RecordList> Tcb<L> {
     /// Does what is due at `now`; nothing if the deadline is still to come.
     pub(crate) fn on_timer(&mut self, now: Instant, cfg: &Config, out: &mut Outbox) {
         let Some(kind) = self.timer else {
+            self.on_keepalive_timer(now, cfg, out);
             return;
         };
         if now < self.deadline {
@@ -70,18 +77,19 @@ impl<L: RecordList> Tcb<L> {
             TimerKind::Persist => self.on_persist_timer(now, cfg, out),
             // Nobody is there to be told.
             TimerKind::FinWait2 => self.end(now, Event::OrphanTimeout, None, out),
-            // These belong to objects of their own.
-            TimerKind::SynAck | TimerKind::TimeWait => self.disarm(),
+            // These belong to objects of their own, or are never in the slot.
+            TimerKind::SynAck | TimerKind::TimeWait | TimerKind::KeepAlive => self.disarm(),
         }
     }
 
     // RFC 6298 5.4 to 5.6; RFC 9293 3.8.3.
     fn on_retransmit_timer(&mut self, now: Instant, cfg: &Config, out: &mut Outbox) {
-        if self.retries >= self.r2(cfg) {
+        if self.gives_up(now, self.r2(cfg)) {
             // MUST-20: R2 is reached.
             self.end(now, Event::Timeout, Some(ConnError::TimedOut), out);
             return;
         }
+        self.note_stall(now);
         self.retries = self.retries.saturating_add(1);
         if self.retries >= cfg.retries1 {
             // MUST-20, SHLD-9: R1 is reached.
@@ -99,14 +107,15 @@ impl<L: RecordList> Tcb<L> {
         self.rtt_timing = false;
         self.force = true;
         // RFC 6298 5.6: whether or not next_segment finds something that fits.
-        self.arm(TimerKind::Retransmit, now + self.rtt.rto());
+        let wait = self.until_user_timeout(now, self.rtt.rto());
+        self.arm(TimerKind::Retransmit, now + wait);
     }
 
     /// R2, in retransmissions.
     fn r2(&self, cfg: &Config) -> u8 {
         match self.state() {
             // MUST-22, MUST-23: a SYN has a threshold of its own.
-            State::SynSent | State::SynReceived => cfg.syn_retries,
+            State::SynSent | State::SynReceived => self.settings.syn_retries(cfg),
             _ if self.user_gone => cfg.orphan_r2(),
             _ => cfg.retries2,
         }
@@ -122,7 +131,10 @@ impl<L: RecordList> Tcb<L> {
             return;
         }
         // MUST-37: every answer sets the count back, so that only silence ends a connection.
-        if self.retries >= self.r2(cfg) {
+        if self.probe_backoff == 0 {
+            self.note_closed_window(now);
+        }
+        if self.retries >= self.r2(cfg) || self.is_user_timeout_over(now) {
             self.end(now, Event::Timeout, Some(ConnError::TimedOut), out);
             return;
         }
@@ -131,7 +143,8 @@ impl<L: RecordList> Tcb<L> {
         if self.probe_backoff < MAX_PROBE_BACKOFF {
             self.probe_backoff = self.probe_backoff.saturating_add(1);
         }
-        self.arm(TimerKind::Persist, now + self.probe_interval());
+        let wait = self.until_user_timeout(now, self.probe_interval());
+        self.arm(TimerKind::Persist, now + wait);
     }
 
     /// The time to the next probe: the first waits one RTO (SHLD-29).
@@ -149,6 +162,8 @@ impl<L: RecordList> Tcb<L> {
         let interval = self.probe_interval();
         let interval = if self.snd_wnd == 0 {
             interval
+        } else if self.is_corked() {
+            CORK_CEILING
         } else {
             interval.min(MAX_OVERRIDE)
         };

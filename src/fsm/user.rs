@@ -36,6 +36,8 @@ pub(crate) enum UserCall {
     Abort,
     /// ABORT of a connection that its listener never handed out.
     ListenerClosed,
+    /// ABORT of a connection that has lost its program, as too many have.
+    OrphanLimit,
 }
 
 /// Why a call was refused. Nothing has changed then.
@@ -75,6 +77,7 @@ impl<L: RecordList> Tcb<L> {
             UserCall::ShutdownWrite => self.on_close(now, out),
             UserCall::Close { unread_data } => self.on_user_gone(now, unread_data, cfg, out),
             UserCall::Abort => self.on_abort(now, ResetReason::Aborted, out),
+            UserCall::OrphanLimit => self.on_abort(now, ResetReason::TooManyOrphans, out),
             UserCall::ListenerClosed => self.on_abort(now, ResetReason::ListenerClosed, out),
         }
     }
@@ -104,9 +107,13 @@ impl<L: RecordList> Tcb<L> {
         if !matches!(self.state(), State::Closed | State::Listen) {
             return Err(UserError::AlreadyConnected);
         }
-        let nodelay = self.nodelay;
-        let mut tcb = Self::opened(self.machine(), now, params);
-        tcb.nodelay = nodelay;
+        let mut params = *params;
+        params.mss = self.settings.cap_mss(params.mss);
+        params.rcv_space = self.settings.clamp_window(params.rcv_space);
+        let mut tcb = Self::opened(self.machine(), now, &params);
+        tcb.congestion.set_kind(cfg.congestion_control);
+        tcb.apply_settings(self.settings, cfg);
+        tcb.heard(now);
         tcb.ts_on = cfg.timestamps;
         tcb.ws_on = cfg.window_scaling;
         tcb.sack_on = cfg.sack;
@@ -201,14 +208,19 @@ impl<L: RecordList> Tcb<L> {
         }
         self.on_close(now, out)?;
         self.user_gone = true;
-        self.watch_orphan(now, cfg);
+        self.watch_orphan(now, cfg, out);
         Ok(())
     }
 
     /// Starts the timer of an orphan in FIN-WAIT-2, which otherwise nobody would ever end.
-    pub(super) fn watch_orphan(&mut self, now: Instant, cfg: &Config) {
-        if self.user_gone && self.state() == State::FinWait2 {
-            self.arm(TimerKind::FinWait2, now + cfg.fin_timeout);
+    pub(super) fn watch_orphan(&mut self, now: Instant, cfg: &Config, out: &mut Outbox) {
+        if !self.user_gone || self.state() != State::FinWait2 {
+            return;
+        }
+        match self.settings.fin_timeout(cfg) {
+            Some(time) => self.arm(TimerKind::FinWait2, now + time),
+            // What the program wanted to say is acknowledged.
+            None => self.abort(now, ResetReason::NoFinWait2, true, out),
         }
     }
 

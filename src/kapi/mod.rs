@@ -13,6 +13,7 @@ pub(crate) mod ip;
 pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod netns;
+pub(crate) mod options;
 pub(crate) mod percpu;
 pub(crate) mod proc;
 pub(crate) mod proto;

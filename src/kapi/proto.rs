@@ -4,6 +4,7 @@
 
 use super::addr::{Address, Endpoint};
 use super::guard::Guard;
+use super::options::{self, Info, IntOption};
 use super::skb::Skb;
 use super::sock::{Protocol, Sock, Storage, Storage6};
 use super::thunks;
@@ -52,6 +53,7 @@ pub(crate) mod msg {
     pub(crate) const TRUNC: u32 = c::MSG_TRUNC;
     pub(crate) const WAITALL: u32 = c::MSG_WAITALL;
     pub(crate) const DONTWAIT: u32 = c::MSG_DONTWAIT;
+    pub(crate) const MORE: u32 = c::MSG_MORE;
 }
 
 /// What `connect()` and its like ask of the protocol; all are called with the socket locked by the process unless they say otherwise.
@@ -94,10 +96,21 @@ pub(crate) trait Operations: Protocol {
     fn unread(sk: &Sock<Self>) -> Result<i32>;
     /// SIOCOUTQ and SIOCOUTQNSD: octets that are not acknowledged, or not even sent. Socket not locked.
     fn unacknowledged(sk: &Sock<Self>, unsent: bool) -> Result<i32>;
-    /// TCP_NODELAY is set or cleared.
-    fn set_nodelay(sk: &mut Guard<'_, Self>, on: bool);
-    /// Is TCP_NODELAY set?
-    fn nodelay(sk: &Guard<'_, Self>) -> bool;
+    /// setsockopt() of an integer at the level SOL_TCP.
+    fn set_option(sk: &mut Guard<'_, Self>, option: IntOption, value: i32) -> Result;
+    /// getsockopt() of such a one.
+    fn option(sk: &Guard<'_, Self>, option: IntOption) -> i32;
+    /// TCP_CONGESTION is set to this name, which may be any octets.
+    fn set_congestion_control(sk: &mut Guard<'_, Self>, name: &[u8]) -> Result;
+    /// The name that TCP_CONGESTION tells.
+    fn congestion_control(sk: &Guard<'_, Self>) -> &'static str;
+    /// SO_KEEPALIVE is set or cleared.
+    fn set_keepalive(sk: &mut Guard<'_, Self>, on: bool);
+    /// TCP_INFO: `info` is all zero.
+    fn info(sk: &mut Guard<'_, Self>, info: &mut Info);
+    /// May octets be queued, as far as those go that were not sent (TCP_NOTSENT_LOWAT)? `wake`: asked for a program that waits:
+    /// only if there is room for more than a little. Socket not locked.
+    fn has_send_room(sk: &Sock<Self>, wake: bool) -> bool;
     /// The events of poll(), socket not locked.
     fn poll(sk: &Sock<Self>) -> u32;
     /// A packet from the backlog, in the context of the process that owns the socket.
@@ -206,6 +219,8 @@ impl<P: Operations> Registration<P> {
         proto.shutdown = Some(thunks::shutdown::<P>);
         proto.setsockopt = Some(thunks::setsockopt::<P>);
         proto.getsockopt = Some(thunks::getsockopt::<P>);
+        proto.keepalive = Some(options::keepalive::<P>);
+        proto.stream_memory_free = Some(thunks::stream_memory_free::<P>);
         proto.sendmsg = Some(thunks::sendmsg::<P>);
         proto.recvmsg = Some(thunks::recvmsg::<P>);
         proto.backlog_rcv = Some(thunks::backlog_rcv::<P>);

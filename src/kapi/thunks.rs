@@ -27,7 +27,7 @@ fn done(result: Result) -> c_int {
 /// # Safety
 ///
 /// The kernel calls a thunk with a live socket of the protocol, locked by the calling context.
-unsafe fn locked<'a, P: Protocol>(sk: *mut bindings::sock) -> Guard<'a, P> {
+pub(super) unsafe fn locked<'a, P: Protocol>(sk: *mut bindings::sock) -> Guard<'a, P> {
     // SAFETY: By this function's contract.
     unsafe { Guard::assume(Sock::from_raw(sk)) }
 }
@@ -235,17 +235,7 @@ pub(super) extern "C" fn setsockopt<P: Operations>(
             {
                 bindings::ipv6_setsockopt(sk, level, name, value, len)
             }
-            bindings::SOL_TCP if name as u32 == bindings::TCP_NODELAY => {
-                let mut on = 0;
-                if len < core::mem::size_of::<c_int>() as c_uint {
-                    return EINVAL.to_errno();
-                }
-                if bindings::rtcpfsm_int_from_sockptr(&mut on, value) != 0 {
-                    return EFAULT.to_errno();
-                }
-                P::set_nodelay(&mut Sock::<P>::from_raw(sk).lock(), on != 0);
-                0
-            }
+            bindings::SOL_TCP => done(super::options::set::<P>(sk, name, value, len)),
             _ => -(bindings::ENOPROTOOPT as c_int),
         }
     }
@@ -265,10 +255,7 @@ pub(super) extern "C" fn getsockopt<P: Operations>(
             bindings::SOL_IPV6 if u32::from((*sk).__sk_common.skc_family) == bindings::AF_INET6 => {
                 bindings::ipv6_getsockopt(sk, level, name, value, len)
             }
-            bindings::SOL_TCP if name as u32 == bindings::TCP_NODELAY => {
-                let on = P::nodelay(&Sock::<P>::from_raw(sk).lock());
-                bindings::rtcpfsm_int_to_user(value, len, c_int::from(on))
-            }
+            bindings::SOL_TCP => done(super::options::get::<P>(sk, name, value, len)),
             _ => -(bindings::ENOPROTOOPT as c_int),
         }
     }
@@ -378,4 +365,12 @@ pub(super) extern "C" fn leave_memory_pressure(sk: *mut bindings::sock) {
             .memory_pressure
             .write_volatile(0)
     };
+}
+
+pub(super) extern "C" fn stream_memory_free<P: Operations>(
+    sk: *const bindings::sock,
+    wake: c_int,
+) -> bool {
+    // SAFETY: The kernel asks for a live socket.
+    P::has_send_room(unsafe { Sock::from_raw(sk.cast_mut()) }, wake != 0)
 }

@@ -1,27 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
-//! A listener's queue: the requests that are half open, and the connections that wait for accept().
+//! What sockets share without their lock: a listener's queue, which is the requests that are half open and the connections that
+//! wait for accept(); and what of a socket others look at.
 //!
 //! The queue has its own lock, a leaf (see [`super`]): segments reach it without the listener's lock.
 
 use super::request::{self, RequestRef};
 use super::{effects, Locked, Rtcpfsm, Socket};
-use crate::src::fsm::{DropReason, State, UserCall};
+use crate::src::fsm::{DropReason, Settings, State, UserCall};
 use crate::src::kapi::lock::{lock_class, BhLock};
 use crate::src::kapi::wait::Condition;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 use kernel::sync::atomic::{Atomic, Relaxed};
 
-/// What a socket shares without its lock: as a listener, its queue.
+/// What a socket shares without its lock.
 pub(crate) struct Shared {
     queue: BhLock<Queue>,
     /// Copies of the queue's numbers for those who only look.
     waiting: Atomic<u32>,
     limit: Atomic<u32>,
+    /// Octets that were not sent yet, as last counted, and from how many on nothing more is to be queued.
+    unsent: Atomic<u32>,
+    unsent_limit: Atomic<u32>,
 }
 
 struct Queue {
     open: bool,
+    /// What the socket's program has set.
+    settings: Settings,
     /// Established connections: accepted from the end of `ready`, and when that is empty `arrived` is turned over into it.
     arrived: KVec<ARef<Socket>>,
     ready: KVec<ARef<Socket>>,
@@ -38,6 +44,7 @@ impl Shared {
     pub(crate) fn new() -> Self {
         let queue = Queue {
             open: false,
+            settings: Settings::new(),
             arrived: KVec::new(),
             ready: KVec::new(),
             taken: 0,
@@ -47,7 +54,33 @@ impl Shared {
             queue: BhLock::new(queue, lock_class!(c"rtcpfsm listener queue")),
             waiting: Atomic::new(0),
             limit: Atomic::new(0),
+            unsent: Atomic::new(0),
+            unsent_limit: Atomic::new(u32::MAX),
         }
+    }
+
+    /// Notes what the socket's program has set, for the children of a listener.
+    pub(crate) fn set_settings(&self, settings: Settings) {
+        self.queue.lock().settings = settings;
+    }
+
+    /// What the socket's program has set.
+    pub(crate) fn settings(&self) -> Settings {
+        self.queue.lock().settings
+    }
+
+    /// Notes how many octets were not sent yet, and from how many on nothing more is to be queued (TCP_NOTSENT_LOWAT).
+    #[inline]
+    pub(crate) fn set_unsent(&self, octets: u32, limit: u32) {
+        self.unsent.store(octets, Relaxed);
+        self.unsent_limit.store(limit, Relaxed);
+    }
+
+    /// May more octets be queued? `wake`: for a program that waits for it, which is not woken for a few.
+    pub(crate) fn has_send_room(&self, wake: bool) -> bool {
+        let limit = self.unsent_limit.load(Relaxed);
+        let unsent = self.unsent.load(Relaxed);
+        limit == u32::MAX || u64::from(unsent) << u32::from(wake) < u64::from(limit)
     }
 
     /// Starts to take connections, at most `backlog` waiting; or changes the limit.

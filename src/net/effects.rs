@@ -110,6 +110,9 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
             transmit(sk, now, config);
         }
     }
+    let limit = sk.tcb.settings().notsent_lowat(config);
+    let unsent = sk.tcb.unsent_len();
+    sk.sk().shared().set_unsent(unsent, limit);
     match out.fate {
         Fate::Live => {
             if let Some((_, deadline)) = sk.tcb.next_deadline() {

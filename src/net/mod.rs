@@ -26,6 +26,7 @@ pub(crate) mod bind;
 pub(crate) mod connect;
 pub(crate) mod effects;
 pub(crate) mod icmp;
+pub(crate) mod options;
 pub(crate) mod pernet;
 pub(crate) mod records;
 pub(crate) mod request;

@@ -4,6 +4,8 @@
 use super::{instance, Rtcpfsm};
 use crate::src::fsm::challenge::HostBudget;
 use crate::src::fsm::config::BufferSizes;
+use crate::src::fsm::congestion::Kind;
+use crate::src::fsm::settings::{MAX_KEEPALIVE_PROBES, MAX_KEEPALIVE_SECS};
 use crate::src::fsm::{ChallengeReason, Config, DropReason, Duration, Instant, Reply, ReplyWhy};
 use crate::src::kapi::lock::{lock_class, BhLock};
 use crate::src::kapi::netns::{Net, PerNamespace, Slot};
@@ -15,7 +17,7 @@ use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
 
 /// The files of `net.rtcpfsm.`, in the order of [`at`]. They are named as Linux's TCP names them, less `tcp_`.
-static SETTINGS: [Setting; 25] = [
+static SETTINGS: [Setting; 27] = [
     setting(c"syn_retries", 1, 1, 127),
     setting(c"synack_retries", 1, 1, 127),
     setting(c"retries1", 1, 0, 255),
@@ -41,13 +43,12 @@ static SETTINGS: [Setting; 25] = [
     Setting::unsigned(c"notsent_lowat"),
     setting(c"slow_start_after_idle", 1, 0, 1),
     setting(c"max_orphans", 1, 0, i32::MAX),
+    setting(c"keepalive_octet", 1, 0, 1),
+    Setting::words(c"congestion_control", &CONGESTION_CONTROLS),
 ];
 
-/// The most seconds that TCP_KEEPIDLE and TCP_KEEPINTVL take in Linux (MAX_TCP_KEEPIDLE).
-const MAX_KEEPALIVE_SECS: i32 = 32_767;
-
-/// The largest TCP_KEEPCNT in Linux (MAX_TCP_KEEPCNT).
-const MAX_KEEPALIVE_PROBES: i32 = 127;
+/// The names of what [`Kind::ALL`] has, in its order.
+static CONGESTION_CONTROLS: [&str; 2] = [Kind::ALL[0].name(), Kind::ALL[1].name()];
 
 /// Where each integer stands.
 mod at {
@@ -76,7 +77,9 @@ mod at {
     pub(super) const NOTSENT_LOWAT: usize = 26;
     pub(super) const SLOW_START_AFTER_IDLE: usize = 27;
     pub(super) const MAX_ORPHANS: usize = 28;
-    pub(super) const COUNT: usize = 29;
+    pub(super) const KEEPALIVE_OCTET: usize = 29;
+    pub(super) const CONGESTION_CONTROL: usize = 30;
+    pub(super) const COUNT: usize = 31;
 }
 
 const fn setting(name: &'static CStr, values: usize, min: i32, max: i32) -> Setting {
@@ -120,6 +123,9 @@ fn initial() -> [i32; at::COUNT] {
     values[at::NOTSENT_LOWAT] = config.notsent_lowat as i32;
     values[at::SLOW_START_AFTER_IDLE] = i32::from(config.slow_start_after_idle);
     values[at::MAX_ORPHANS] = config.max_orphans as i32;
+    values[at::KEEPALIVE_OCTET] = i32::from(config.keepalive_octet);
+    // The first of the words is the default.
+    values[at::CONGESTION_CONTROL] = 0;
     values
 }
 
@@ -203,6 +209,11 @@ impl PerNet {
             notsent_lowat: get(at::NOTSENT_LOWAT) as u32,
             slow_start_after_idle: get(at::SLOW_START_AFTER_IDLE) != 0,
             max_orphans: get(at::MAX_ORPHANS).max(0) as u32,
+            keepalive_octet: get(at::KEEPALIVE_OCTET) != 0,
+            congestion_control: Kind::ALL
+                .get(get(at::CONGESTION_CONTROL) as usize)
+                .copied()
+                .unwrap_or_default(),
         }
     }
 
@@ -247,9 +258,9 @@ impl PerNet {
         self.time_waits.fetch_add(u32::MAX, Relaxed);
     }
 
-    /// A connection went on without a process.
-    pub(crate) fn orphan_born(&self) {
-        self.orphans.fetch_add(1, Relaxed);
+    /// A connection went on without a process; returns how many there are now.
+    pub(crate) fn orphan_born(&self) -> u32 {
+        self.orphans.fetch_add(1, Relaxed).saturating_add(1)
     }
 
     /// Such a connection has ended.

@@ -51,8 +51,10 @@ impl SmallObject for Request {
 
     fn on_timer(this: RequestRef) {
         let net = listener_of(&this);
+        let settings = net.shared().settings();
         let net = net.net();
-        let (now, config) = (now(), PerNet::of(net).config());
+        let (now, mut config) = (now(), PerNet::of(net).config());
+        config.synack_retries = settings.synack_retries(&config);
         let mut out = Outbox::new();
         let mut data = this.lock();
         if data.ended {
@@ -144,12 +146,15 @@ pub(crate) fn open(
         instance().protocol,
     )
     .map_err(|_| DropReason::NoRoute)?;
+    let settings = shared.settings();
+    let params = params(key, now, &route, &config, floor);
     let params = SynReqParams {
-        rcv_space: listener.rcvbuf() / 2,
-        ..params(key, now, &route, &config, floor)
+        rcv_space: settings.clamp_window(listener.rcvbuf() / 2),
+        mss: settings.cap_mss(params.mss),
+        ..params
     };
     let mut out = Outbox::new();
-    let machine = SynReq::open(
+    let mut machine = SynReq::open(
         now,
         &arrived.segment,
         &params,
@@ -157,6 +162,7 @@ pub(crate) fn open(
         &config,
         &mut out,
     );
+    machine.defer(settings.defer_accept());
     let segment = machine.syn_ack(now);
     let request = Small::new(Request {
         machine,
@@ -338,6 +344,9 @@ fn child(
         let locked = locked.unowned()?;
         locked.set_kernel_state_silently(super::kernel_state(crate::src::fsm::State::SynReceived));
         locked.tcb = machine.establish(now, config);
+        let settings = listener.shared().settings().inherited();
+        locked.tcb.apply_settings(settings, config);
+        sk.shared().set_settings(settings);
         locked.queue_start = locked.tcb.send_queue_start();
         locked.refresh_bind_flags();
     }

@@ -4,10 +4,13 @@
 //! Locks: see [`super`].
 
 use super::pernet::PerNet;
-use super::{accept, bind, connect, effects, instance, rx, stream, Locked, Rtcpfsm, Socket};
+use super::{
+    accept, bind, connect, effects, instance, options, rx, stream, Locked, Rtcpfsm, Socket,
+};
 use crate::src::fsm::{State, UserCall};
 use crate::src::kapi::addr::{Address, Endpoint};
 use crate::src::kapi::hash::{flag, Key};
+use crate::src::kapi::options::{Info, IntOption};
 use crate::src::kapi::proto::{Message, Operations};
 use crate::src::kapi::skb::Skb;
 use crate::src::kapi::sock::{poll, shutdown};
@@ -110,8 +113,12 @@ impl Operations for Rtcpfsm {
             effects::bury(&mut owned);
         } else {
             // The connection goes on without a process, and so does the file's reference.
-            PerNet::of(sk.net()).orphan_born();
+            let per_net = PerNet::of(sk.net());
+            let orphans = per_net.orphan_born();
             owned.orphan = Some(sk.clone());
+            if orphans > per_net.config().max_orphans {
+                let _ = effects::user(&mut owned, UserCall::OrphanLimit);
+            }
         }
     }
 
@@ -152,13 +159,32 @@ impl Operations for Rtcpfsm {
         Ok(octets.min(i32::MAX as u32) as i32)
     }
 
-    fn set_nodelay(sk: &mut Locked<'_>, on: bool) {
-        // RFC 9293 3.7.4, MUST-17: what Nagle's algorithm held back goes out at once.
-        effects::run(sk, |tcb, _, _, _| tcb.set_nodelay(on));
+    fn set_option(sk: &mut Locked<'_>, option: IntOption, value: i32) -> Result {
+        options::set(sk, option, value)
     }
 
-    fn nodelay(sk: &Locked<'_>) -> bool {
-        sk.tcb.nodelay()
+    fn option(sk: &Locked<'_>, option: IntOption) -> i32 {
+        options::get(sk, option)
+    }
+
+    fn set_congestion_control(sk: &mut Locked<'_>, name: &[u8]) -> Result {
+        options::set_congestion_control(sk, name)
+    }
+
+    fn congestion_control(sk: &Locked<'_>) -> &'static str {
+        options::congestion_control(sk)
+    }
+
+    fn set_keepalive(sk: &mut Locked<'_>, on: bool) {
+        options::set_keepalive(sk, on);
+    }
+
+    fn info(sk: &mut Locked<'_>, info: &mut Info) {
+        options::info(sk, info);
+    }
+
+    fn has_send_room(sk: &Socket, wake: bool) -> bool {
+        sk.shared().has_send_room(wake)
     }
 
     fn poll(sk: &Socket) -> u32 {
@@ -233,12 +259,13 @@ fn events(sk: &Socket) -> u32 {
         if sk.rcv_queued() > 0 && sk.rcv_queued() >= sk.receive_low_water() {
             events |= poll::IN | poll::RDNORM;
         }
-        if shut & shutdown::SEND != 0 || sk.is_writable() {
+        let writable = || sk.is_writable() && sk.shared().has_send_room(false);
+        if shut & shutdown::SEND != 0 || writable() {
             events |= poll::OUT | poll::WRNORM;
         } else {
             sk.ask_for_write_space();
             // Space may have come before we asked.
-            if sk.is_writable() {
+            if writable() {
                 events |= poll::OUT | poll::WRNORM;
             }
         }

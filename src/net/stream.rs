@@ -47,10 +47,15 @@ fn send_loop(
         if sk.has_error() || sk.shutdown() & shutdown::SEND != 0 || sk.tcb.may_send().is_err() {
             return Err(EPIPE);
         }
+        if !sk.sk().shared().has_send_room(false) {
+            sk.wait_for_send_memory(&mut patience)?;
+            continue;
+        }
         let rest = (len - *sent).min(SEND_STEP as usize) as u32;
         let (queued, failure) = queue(sk, message, rest);
         *sent += queued as usize;
         if queued > 0 {
+            sk.tcb.set_more(flags & msg::MORE != 0);
             effects::user(sk, UserCall::Queued { len: queued })?;
         }
         if let Some(error) = failure {

@@ -36,6 +36,11 @@ pub(crate) fn send(sk: &mut Locked<'_>, segment: &SegmentOut) -> bool {
 fn packet(sk: &mut Locked<'_>, key: &Key, segment: &SegmentOut) -> Option<Skb> {
     let mut skb = header(key, segment, 0)?;
     let len = segment.payload_len;
+    if len > 0 && segment.seq.before(sk.queue_start) {
+        // A keep-alive's octet is none of the queue: what it says does not matter (RFC 9293 3.8.4).
+        skb.append_header(len as usize).fill(0);
+        return Some(skb);
+    }
     if len > 0 {
         let from = segment.seq.distance_from(sk.queue_start);
         if !sk.send_queue_attach(&mut skb, from, len) {

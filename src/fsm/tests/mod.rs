@@ -17,6 +17,7 @@ mod windows;
 
 use crate::fsm::options::{Options, Timestamps};
 use crate::fsm::segment::{Flags, Segment, SegmentOut};
+use crate::fsm::settings::Settings;
 use crate::fsm::timers::TimerKind;
 use crate::fsm::{
     Config, Duration, Fate, Instant, OpenParams, Outbox, ReplyWhy, SeqNumber, State, SynReq,
@@ -214,6 +215,13 @@ impl Host {
         self.tcb.on_segment(self.now, &segment, &self.cfg, &mut out);
         self.after(&out);
         out
+    }
+
+    /// The program sets options; what comes of it is sent with the next call.
+    pub(super) fn set(&mut self, change: impl FnOnce(&mut Settings)) {
+        let mut settings = *self.tcb.settings();
+        change(&mut settings);
+        self.tcb.apply_settings(settings, &self.cfg);
     }
 
     /// Lets the timer that runs fire.

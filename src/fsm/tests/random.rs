@@ -250,7 +250,7 @@ fn apply(host: &mut Host, input: Input) {
             return;
         }
         Input::Nodelay(nodelay) => {
-            host.tcb.set_nodelay(nodelay);
+            host.set(|settings| settings.nodelay = nodelay);
             return;
         }
         Input::Icmp(code, at) => {

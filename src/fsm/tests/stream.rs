@@ -196,16 +196,16 @@ fn shld_7_shld_27_nagle_holds_small_segments_back_while_data_is_in_flight() {
 #[test]
 fn nagle_can_be_turned_off() {
     let mut host = Host::established();
-    assert!(!host.tcb.nodelay());
-    host.tcb.set_nodelay(true);
-    assert!(host.tcb.nodelay());
+    assert!(!host.tcb.settings().nodelay);
+    host.set(|settings| settings.nodelay = true);
+    assert!(host.tcb.settings().nodelay);
     for _ in 0..3 {
         host.queue(10);
         assert_eq!(host.only().payload_len, 10);
     }
     // The choice outlives the connection.
     host.user(UserCall::Abort);
-    assert!(host.tcb.nodelay);
+    assert!(host.tcb.settings().nodelay);
 }
 
 #[test]

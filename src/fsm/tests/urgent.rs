@@ -40,7 +40,7 @@ fn must_30_must_62_the_pointer_names_the_octet_after_the_last_urgent_one() {
     host.queue_urgent(5);
     assert_eq!(host.pointers(), [(ISS + 1, 5, Some(5))]);
     // What follows is not urgent.
-    host.tcb.set_nodelay(true);
+    host.set(|settings| settings.nodelay = true);
     host.queue(5);
     assert_eq!(host.pointers(), [(ISS + 6, 5, None)]);
     // Nor is an ACK of data.

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Socket options of the level SOL_TCP, as Linux's TCP has them: values, ranges and errors.
+//!
+//! Locks: see [`super`].
+
+use super::pernet::PerNet;
+use super::request::default_mss;
+use super::{effects, Locked};
+use crate::src::fsm::congestion::Kind;
+use crate::src::fsm::{AckMode, BadValue, Config, Duration, Linger2, Settings, State};
+use crate::src::kapi::options::{Info, IntOption};
+use kernel::prelude::*;
+
+/// setsockopt().
+///
+/// # Errors
+///
+/// `EINVAL`: the option does not take this value.
+pub(crate) fn set(sk: &mut Locked<'_>, option: IntOption, value: i32) -> Result {
+    let mut settings = *sk.tcb.settings();
+    let on = value != 0;
+    change(
+        &mut settings,
+        option,
+        value,
+        sk.tcb.state() == State::Closed,
+    )
+    .map_err(|BadValue| EINVAL)?;
+    // RFC 9293 3.7.4, MUST-17: what Nagle's algorithm or a cork held back goes out at once.
+    commit(sk, settings, on && option == IntOption::NoDelay);
+    Ok(())
+}
+
+fn change(
+    settings: &mut Settings,
+    option: IntOption,
+    value: i32,
+    closed: bool,
+) -> Result<(), BadValue> {
+    let on = value != 0;
+    match option {
+        IntOption::NoDelay => settings.nodelay = on,
+        IntOption::Cork => settings.cork = on,
+        IntOption::MaxSeg => return settings.set_max_seg(value),
+        IntOption::KeepIdle => return settings.set_keepalive_time(value),
+        IntOption::KeepIntvl => return settings.set_keepalive_intvl(value),
+        IntOption::KeepCnt => return settings.set_keepalive_probes(value),
+        IntOption::SynCnt => return settings.set_syn_retries(value),
+        IntOption::UserTimeout => return settings.set_user_timeout(value),
+        IntOption::WindowClamp => return settings.set_window_clamp(value, closed),
+        IntOption::Linger2 => settings.set_linger2(value),
+        IntOption::DeferAccept => settings.set_defer_accept(value),
+        IntOption::NotSentLowat => settings.set_notsent_lowat(value),
+        IntOption::QuickAck => {
+            settings.acks = if on { AckMode::Quick } else { AckMode::Delayed };
+        }
+    }
+    Ok(())
+}
+
+/// The settings count from now on: for the machine, and for the children of a listener.
+fn commit(sk: &mut Locked<'_>, settings: Settings, push: bool) {
+    sk.sk().shared().set_settings(settings);
+    effects::run(sk, |tcb, _, config, _| {
+        tcb.apply_settings(settings, config);
+        if push {
+            tcb.push_queued();
+        }
+    });
+}
+
+/// getsockopt().
+pub(crate) fn get(sk: &Locked<'_>, option: IntOption) -> i32 {
+    let settings = sk.tcb.settings();
+    let config = PerNet::of(sk.sk().net()).config();
+    match option {
+        IntOption::NoDelay => i32::from(settings.nodelay),
+        IntOption::Cork => i32::from(settings.cork),
+        IntOption::MaxSeg => i32::from(max_seg(sk, settings)),
+        IntOption::KeepIdle => secs(settings.keepalive_time(&config)),
+        IntOption::KeepIntvl => secs(settings.keepalive_intvl(&config)),
+        IntOption::KeepCnt => i32::from(settings.keepalive_probes(&config)),
+        IntOption::SynCnt => i32::from(settings.syn_retries(&config)),
+        IntOption::UserTimeout => settings.user_timeout_ms() as i32,
+        IntOption::WindowClamp => settings.window_clamp() as i32,
+        IntOption::Linger2 => linger2(settings, &config),
+        IntOption::DeferAccept => settings.defer_accept_secs() as i32,
+        IntOption::NotSentLowat => settings.own_notsent_lowat() as i32,
+        IntOption::QuickAck => i32::from(settings.acks != AckMode::Delayed),
+    }
+}
+
+/// TCP_MAXSEG: what was set, as long as there is no connection; else what the segments carry now.
+fn max_seg(sk: &Locked<'_>, settings: &Settings) -> u16 {
+    match (sk.tcb.state(), settings.max_seg()) {
+        (State::Closed | State::Listen, 0) => default_mss(true),
+        (State::Closed | State::Listen, set) => set,
+        _ => sk.tcb.effective_mss(),
+    }
+}
+
+/// TCP_LINGER2: -1 for none at all.
+fn linger2(settings: &Settings, config: &Config) -> i32 {
+    match settings.linger2 {
+        Linger2::Never => -1,
+        _ => settings.fin_timeout(config).map_or(-1, secs),
+    }
+}
+
+fn secs(duration: Duration) -> i32 {
+    (duration.as_us() / 1_000_000).min(i32::MAX as u64) as i32
+}
+
+/// SO_KEEPALIVE.
+pub(crate) fn set_keepalive(sk: &mut Locked<'_>, on: bool) {
+    let mut settings = *sk.tcb.settings();
+    settings.keepalive = on;
+    commit(sk, settings, false);
+}
+
+/// TCP_CONGESTION.
+///
+/// # Errors
+///
+/// `ENOENT`: there is no algorithm of this name.
+pub(crate) fn set_congestion_control(sk: &mut Locked<'_>, name: &[u8]) -> Result {
+    let mut settings = *sk.tcb.settings();
+    settings.congestion = Some(Kind::from_name(name).ok_or(ENOENT)?);
+    commit(sk, settings, false);
+    Ok(())
+}
+
+/// The name of the congestion control.
+pub(crate) fn congestion_control(sk: &Locked<'_>) -> &'static str {
+    match (sk.tcb.state(), sk.tcb.settings().congestion) {
+        (State::Closed | State::Listen, None) => {
+            PerNet::of(sk.sk().net()).config().congestion_control.name()
+        }
+        (State::Closed | State::Listen, Some(kind)) => kind.name(),
+        _ => sk.tcb.congestion_control().name(),
+    }
+}
+
+/// TCP_INFO.
+pub(crate) fn info(sk: &mut Locked<'_>, info: &mut Info) {
+    info.tcpi_state = super::kernel_state(sk.tcb.state()) as u8;
+    if sk.tcb.state() == State::Listen {
+        // As Linux: how many wait for accept(), and how many may.
+        info.tcpi_unacked = sk.sk().shared().waiting();
+        info.tcpi_sacked = sk.sk().shared().limit();
+    }
+}
