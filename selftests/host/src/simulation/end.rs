@@ -212,9 +212,16 @@ impl End {
         self.watch.origins().1 + 1 + self.program.received + u32::from(self.end_received)
     }
 
+    /// setsockopt(), before the connection is made or after it was accepted.
+    fn set_options(&mut self) {
+        let mut settings = *self.tcb.settings();
+        settings.nodelay = self.plan.nodelay;
+        self.tcb.apply_settings(settings, &self.plan.cfg);
+    }
+
     /// listen() or connect().
     pub(crate) fn start(&mut self, now: Instant) -> Check {
-        self.tcb.set_nodelay(self.plan.nodelay);
+        self.set_options();
         if self.plan.active {
             let params = self.params();
             self.form = Form::Block;
@@ -312,7 +319,7 @@ impl End {
                 match verdict {
                     ReqVerdict::Establish => {
                         self.tcb = child;
-                        self.tcb.set_nodelay(self.plan.nodelay);
+                        self.set_options();
                         self.form = Form::Block;
                         self.note(|| "accept".to_string());
                         self.program.start(now);
