@@ -237,3 +237,250 @@ fn elapsed_ms(now_ms: u32, earlier_ms: u32) -> u32 {
 fn to_u32(x: u64) -> u32 {
     u32::try_from(x).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MSS: u32 = 1_000;
+
+    /// Full segments of 1000 octets are acknowledged after so many milliseconds.
+    fn ack(ms: u64, cwnd: u32, acked: u32, rtt_ms: u32) -> WindowAck {
+        WindowAck {
+            now: Instant::from_us(ms * 1_000),
+            acked,
+            cwnd,
+            mss: MSS,
+            srtt_us: rtt_ms * 1_000,
+        }
+    }
+
+    /// In the stage that begins at 0 ms with a window of `cwnd`, after congestion at `w_max`.
+    fn after_congestion(w_max: u32, cwnd: u32) -> Cubic {
+        let mut cubic = Cubic::default();
+        cubic.on_congestion(w_max);
+        cubic.start_epoch(0, cwnd, MSS);
+        cubic
+    }
+
+    #[test]
+    fn cube_roots_are_rounded_down() {
+        for (x, root) in [
+            (0, 0),
+            (1, 1),
+            (7, 1),
+            (8, 2),
+            (26, 2),
+            (27, 3),
+            (1_000_000_000_000_000_000, 1_000_000),
+            (999_999_999_999_999_999, 999_999),
+            // 2642245^3, the last cube within 64 bits.
+            (18_446_724_184_312_856_125, 2_642_245),
+            (18_446_724_184_312_856_124, 2_642_244),
+            (u64::MAX, 2_642_245),
+        ] {
+            assert_eq!(cube_root(x), root, "{x}");
+        }
+    }
+
+    #[test]
+    fn the_way_back_takes_the_cube_root_of_what_is_missing() {
+        // (100 - 70) / 0.4 = 75, whose cube root is 4.2172.
+        assert_eq!(time_to_climb_ms(30_000, 1_000), 4_217);
+        // (1000 - 700) / 0.4 = 750: 9.0856. The same in segments of 1460 octets.
+        assert_eq!(time_to_climb_ms(300_000, 1_000), 9_085);
+        assert_eq!(time_to_climb_ms(438_000, 1_460), 9_085);
+        assert_eq!(time_to_climb_ms(0, 1_000), 0);
+        // 2^32 / 0.4 cubic seconds are 2206 s.
+        assert_eq!(time_to_climb_ms(u32::MAX, 1), 2_206_141);
+        assert_eq!(time_to_climb_ms(u32::MAX, 0), 2_206_141);
+    }
+
+    #[test]
+    fn the_curve_is_flat_at_the_old_window_and_steep_elsewhere() {
+        // W_cubic(t) = 0.4 (t - 4.2172)^3 + 100 segments.
+        let cubic = after_congestion(100_000, 70_000);
+        for (ms, octets) in [
+            (0, 70_000),
+            (1_000, 86_680),
+            (2_000, 95_640),
+            (4_217, 100_000),
+            (5_000, 100_192),
+            (8_000, 121_652),
+            (20_000, 1_672_580),
+        ] {
+            // K is rounded to milliseconds: a few octets.
+            let error = cubic.w_cubic(ms, MSS).abs_diff(octets);
+            assert!(error <= octets / 10_000, "{ms} ms: {error} octets beside");
+        }
+        // In segments of 500 octets, the window of as many segments takes as long.
+        let mut small = Cubic::default();
+        small.on_congestion(50_000);
+        small.start_epoch(0, 35_000, 500);
+        assert_eq!(small.k_ms, cubic.k_ms);
+        assert!(small.w_cubic(8_000, 500).abs_diff(60_826) <= 6);
+    }
+
+    #[test]
+    fn the_curve_has_an_end_in_both_directions() {
+        let cubic = after_congestion(100_000, 70_000);
+        assert_eq!(cubic.w_cubic(u64::MAX, MSS), u32::MAX);
+        assert_eq!(cubic.w_cubic(u64::MAX, 65_535), u32::MAX);
+        let mut late = cubic;
+        late.k_ms = u32::MAX;
+        assert_eq!(late.w_cubic(0, MSS), 0);
+    }
+
+    #[test]
+    fn each_acknowledgment_makes_a_part_of_the_way_to_the_curve() {
+        let mut cubic = after_congestion(100_000, 70_000);
+        // W_cubic(1.1 s) = 100 - 0.4 * 3.1172^3 = 87.884 segments: 17884 octets in 70 segments.
+        let cwnd = cubic.on_ack(&ack(1_000, 70_000, 1_000, 100));
+        assert_eq!(cwnd, 70_255);
+        // What the divisions left is not lost: 17884 / 70 = 255.5.
+        let mut cubic = after_congestion(100_000, 70_000);
+        let grown: u32 = (0..70)
+            .map(|_| cubic.on_ack(&ack(1_000, 70_000, 1_000, 100)) - 70_000)
+            .sum();
+        assert!(grown.abs_diff(17_884) <= 4, "{grown}");
+    }
+
+    #[test]
+    fn a_window_grows_by_half_in_a_round_trip_at_most() {
+        // Section 4.2: W_cubic(20 s) is 1672 segments, but the target 105: 35000 octets in 70 segments.
+        let mut cubic = after_congestion(100_000, 70_000);
+        assert_eq!(cubic.on_ack(&ack(20_000, 70_000, 1_000, 100)), 70_500);
+    }
+
+    #[test]
+    fn the_window_follows_the_curve() {
+        // 1460 octets, 200 ms, from 70 to 100 segments and beyond: an acknowledgment for each segment.
+        let mss = 1_460;
+        let mut cubic = Cubic::default();
+        cubic.on_congestion(146_000);
+        let (mut cwnd, mut us) = (102_200, 0);
+        while us < 9_000_000 {
+            cwnd = cubic.on_ack(&WindowAck {
+                now: Instant::from_us(us),
+                acked: mss,
+                cwnd,
+                mss,
+                srtt_us: 200_000,
+            });
+            us += u64::from(200_000 * mss / cwnd);
+            let curve = f64::from(mss) * (0.4 * (us as f64 / 1e6 - 4.217_16).powi(3) + 100.0);
+            let error = (f64::from(cwnd) / curve - 1.0).abs();
+            assert!(error < 0.02, "{us} us: {cwnd} beside {curve}");
+        }
+        assert!(cwnd > 190_000, "{cwnd}");
+    }
+
+    #[test]
+    fn over_a_short_path_cubic_is_as_fast_as_reno() {
+        // Section 4.3: 1 ms, 7 of 10 segments left. The curve needs two seconds, Reno 9/17 segments for each window until
+        // the old window is reached, a segment then.
+        let mut cubic = after_congestion(10_000, 7_000);
+        let mut cwnd = 7_000;
+        for (ms, expected) in [
+            (1, 7_529),
+            (2, 8_058),
+            (3, 8_588),
+            (4, 9_117),
+            (5, 9_647),
+            (6, 10_176),
+            (7, 11_176),
+            (8, 12_176),
+        ] {
+            cwnd = cubic.on_ack(&ack(ms, cwnd, cwnd, 1));
+            // The fraction of an octet in each division.
+            assert!(cwnd.abs_diff(expected) <= 1, "{ms} ms: {cwnd}");
+        }
+    }
+
+    #[test]
+    fn a_flow_that_did_not_regain_its_window_leaves_room() {
+        // Section 4.7.
+        let mut cubic = after_congestion(100_000, 70_000);
+        cubic.on_congestion(80_000);
+        assert_eq!((cubic.w_max, cubic.cwnd_prior), (68_000, 80_000));
+        // (68 - 56) / 0.4 = 30: 3.1072.
+        cubic.start_epoch(0, 56_000, MSS);
+        assert_eq!(cubic.k_ms, 3_107);
+        // It came back to the old window: all of it counts.
+        cubic.on_congestion(68_000);
+        assert_eq!(cubic.w_max, 68_000);
+    }
+
+    #[test]
+    fn congestion_leaves_seven_tenths() {
+        let cubic = Cubic::default();
+        assert_eq!(cubic.reduced(100_000), 70_000);
+        assert_eq!(cubic.reduced(9), 6);
+        assert_eq!(cubic.reduced(0), 0);
+        assert_eq!(cubic.reduced(u32::MAX), 3_006_477_106);
+    }
+
+    #[test]
+    fn without_an_old_window_the_curve_starts_flat() {
+        // Sections 4.8 and 4.10: K = 0, W_max = cwnd; 0.4 segments after a second, 50 after five.
+        let mut after_timeout = after_congestion(100_000, 70_000);
+        after_timeout.on_timeout(100_000);
+        for mut cubic in [Cubic::default(), after_timeout] {
+            cubic.start_epoch(0, 20_000, MSS);
+            assert_eq!((cubic.k_ms, cubic.w_max, cubic.w_est), (0, 20_000, 20_000));
+            assert_eq!(cubic.w_cubic(1_000, MSS), 20_400);
+            assert_eq!(cubic.w_cubic(5_000, MSS), 70_000);
+        }
+    }
+
+    #[test]
+    fn time_in_which_the_window_is_not_used_does_not_count() {
+        // Section 5.8. An acknowledgment each second, of which only the last finds the window full.
+        let mut cubic = after_congestion(100_000, 70_000);
+        for s in 1..=10 {
+            cubic.on_unused(Instant::from_us(s * 1_000_000));
+        }
+        let mut other = after_congestion(100_000, 70_000);
+        assert_eq!(
+            cubic.on_ack(&ack(11_000, 70_000, 1_000, 100)),
+            other.on_ack(&ack(1_000, 70_000, 1_000, 100))
+        );
+        // Nothing in flight for ten seconds.
+        let mut cubic = after_congestion(100_000, 70_000);
+        cubic.on_idle(Duration::from_secs(10));
+        let mut other = after_congestion(100_000, 70_000);
+        assert_eq!(
+            cubic.on_ack(&ack(11_000, 70_000, 1_000, 100)),
+            other.on_ack(&ack(1_000, 70_000, 1_000, 100))
+        );
+        // More idle than time has passed is no negative time.
+        let mut cubic = after_congestion(100_000, 70_000);
+        cubic.on_idle(Duration::from_us(u64::MAX));
+        let cwnd = cubic.on_ack(&ack(1_000, 70_000, 1_000, 0));
+        assert!((70_000..70_010).contains(&cwnd), "{cwnd}");
+    }
+
+    #[test]
+    fn the_clock_may_wrap() {
+        let start_ms = (1 << 32) - 500;
+        let mut cubic = Cubic::default();
+        cubic.on_congestion(100_000);
+        cubic.on_ack(&ack(start_ms, 70_000, 1, 100));
+        let mut other = after_congestion(100_000, 70_000);
+        other.on_ack(&ack(0, 70_000, 1, 100));
+        assert_eq!(
+            cubic.on_ack(&ack(start_ms + 1_000, 70_000, 1_000, 100)),
+            other.on_ack(&ack(1_000, 70_000, 1_000, 100))
+        );
+    }
+
+    #[test]
+    fn smaller_segments_keep_their_number() {
+        let mut cubic = after_congestion(100_000, 70_000);
+        cubic.rescale(1_000, 500);
+        assert_eq!((cubic.w_max, cubic.cwnd_prior), (50_000, 50_000));
+        assert!(!cubic.in_epoch);
+        assert_eq!(rescaled(u32::MAX, 1, 65_535), u32::MAX);
+        assert_eq!(rescaled(1_000, 0, 500), 500_000);
+    }
+}

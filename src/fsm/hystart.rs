@@ -125,3 +125,139 @@ impl HyStart {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MSS: u32 = 1_000;
+
+    /// A sender that fills its window, and acknowledgments for single segments.
+    struct Sender {
+        hystart: HyStart,
+        cwnd: u32,
+        ended: bool,
+    }
+
+    impl Sender {
+        fn new() -> Self {
+            Self {
+                hystart: HyStart::new(),
+                cwnd: 10 * MSS,
+                ended: false,
+            }
+        }
+
+        fn ack(&mut self, rtt_us: u64) {
+            let rtt = Some(Duration::from_us(rtt_us));
+            self.ended |= self.hystart.on_ack(MSS, rtt, self.cwnd);
+            self.cwnd += self.hystart.growth(MSS);
+        }
+
+        /// A round in which all samples are the same.
+        fn round(&mut self, rtt_us: u64) {
+            for _ in 0..self.cwnd / MSS {
+                self.ack(rtt_us);
+            }
+        }
+    }
+
+    #[test]
+    fn a_steady_path_is_no_reason_to_stop() {
+        let mut sender = Sender::new();
+        for round in 1..10 {
+            sender.round(50_000);
+            assert_eq!(sender.cwnd, (10 * MSS) << round);
+        }
+        assert!(!sender.hystart.in_css() && !sender.ended);
+    }
+
+    #[test]
+    fn a_rise_by_an_eighth_counts_within_4_and_16_ms() {
+        for (before_us, threshold_us) in [
+            (1_000, 4_000),
+            (32_000, 4_000),
+            (80_000, 10_000),
+            (128_000, 16_000),
+            (400_000, 16_000),
+        ] {
+            for (rise_us, found) in [(threshold_us - 1, false), (threshold_us, true)] {
+                let mut sender = Sender::new();
+                sender.round(before_us);
+                sender.round(before_us + rise_us);
+                assert_eq!(sender.hystart.in_css(), found, "{before_us} + {rise_us}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_eighth_sample_of_a_round_decides() {
+        let mut sender = Sender::new();
+        sender.round(50_000);
+        for _ in 0..7 {
+            sender.ack(60_000);
+            assert!(!sender.hystart.in_css());
+        }
+        sender.ack(60_000);
+        assert!(sender.hystart.in_css());
+        // A single fast one of the eight speaks against it.
+        let mut sender = Sender::new();
+        sender.round(50_000);
+        sender.ack(50_000);
+        sender.round(60_000);
+        assert!(!sender.hystart.in_css());
+    }
+
+    #[test]
+    fn conservative_slow_start_grows_by_a_quarter_and_ends_after_five_rounds() {
+        let mut sender = Sender::new();
+        sender.round(50_000);
+        assert_eq!(sender.cwnd, 20 * MSS);
+        // Seven acknowledgments widen the window as before, thirteen by a quarter.
+        for _ in 0..20 {
+            sender.ack(60_000);
+        }
+        assert_eq!(sender.cwnd, 20 * MSS + 7 * MSS + 13 * MSS / 4);
+        assert_eq!(sender.hystart.css_rounds, 2);
+        for _ in 0..3 {
+            let octets = sender.cwnd;
+            sender.round(60_000);
+            // The last acknowledgment of the round may be of a part only.
+            sender.ack(60_000);
+            assert!(sender.cwnd.abs_diff(octets + octets / 4) <= MSS);
+            assert!(!sender.ended);
+        }
+        sender.round(60_000);
+        assert!(sender.ended);
+    }
+
+    #[test]
+    fn a_rise_that_goes_away_was_none() {
+        let mut sender = Sender::new();
+        sender.round(50_000);
+        sender.round(60_000);
+        assert!(sender.hystart.in_css());
+        sender.round(59_999);
+        assert!(!sender.hystart.in_css());
+        // From here, it is searched for anew.
+        sender.round(60_000);
+        sender.round(60_000);
+        assert!(!sender.hystart.in_css());
+        sender.round(80_000);
+        assert!(sender.hystart.in_css() && !sender.ended);
+    }
+
+    #[test]
+    fn without_samples_nothing_is_found() {
+        let mut hystart = HyStart::new();
+        for _ in 0..1_000 {
+            assert!(!hystart.on_ack(MSS, None, 10 * MSS));
+        }
+        for _ in 0..1_000 {
+            // The largest is no sample.
+            let rtt = Some(Duration::from_us(u64::MAX));
+            assert!(!hystart.on_ack(u32::MAX, rtt, u32::MAX));
+        }
+        assert_eq!(hystart.growth(u32::MAX), u32::MAX);
+    }
+}

@@ -74,10 +74,135 @@ impl Prr {
             }
             bound.min(self.target.saturating_sub(pipe))
         };
-        if room == 0 && self.out == 0 {
-            // RFC 9937 6.2: recovery starts with a retransmission.
-            return Some(mss);
+        if self.out == 0 {
+            // RFC 9937 6.2: recovery starts with a retransmission. Less than a segment is as good as nothing.
+            return Some(room.max(mss));
         }
         Some(room)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MSS: u32 = 1_000;
+
+    /// A sender whose first acknowledgment of recovery finds `pipe` segments in flight, and that sends what it may; each
+    /// acknowledgment delivers one segment.
+    struct Sender {
+        prr: Prr,
+        pipe: u32,
+    }
+
+    impl Sender {
+        fn new(recover_fs: u32, target: u32, pipe: u32) -> Self {
+            Self {
+                prr: Prr::new(recover_fs * MSS, target * MSS),
+                pipe: pipe + 1,
+            }
+        }
+
+        /// The segments that the next acknowledgment lets out.
+        fn ack(&mut self, safe: bool) -> u32 {
+            self.pipe -= 1;
+            let room = self.prr.on_ack(MSS, self.pipe * MSS, safe, MSS).unwrap();
+            let segments = room / MSS;
+            self.prr.on_sent(segments * MSS);
+            self.pipe += segments;
+            segments
+        }
+    }
+
+    #[test]
+    fn a_single_loss_lets_every_second_acknowledgment_send() {
+        // RFC 6937 section 3.1: 20 segments, of which the first is lost. The third duplicate finds 22 sent, 3 of them
+        // received and 1 lost; half of 20 are to remain. Halves of a segment wait for each other, so that those after the
+        // retransmission go out one acknowledgment later than where segments are counted.
+        let mut sender = Sender::new(20, 10, 18);
+        let sending: Vec<u32> = (3..20).filter(|_| sender.ack(false) == 1).collect();
+        assert_eq!(sending, [3, 6, 8, 10, 12, 14, 16, 19]);
+        assert_eq!(sender.pipe, 10);
+    }
+
+    #[test]
+    fn seven_of_ten_acknowledgments_send_where_three_tenths_must_go() {
+        // 100 segments, of which the first is lost, and CUBIC's factor: 102 sent, 3 received, 1 lost.
+        let mut sender = Sender::new(100, 70, 98);
+        let mut sent = 0;
+        for delivered in 1..=91u32 {
+            sent += sender.ack(false);
+            assert_eq!(sent, (delivered * 7 / 10).max(1));
+        }
+        // 102 sent before and 63 since, 94 received now, 1 lost: 70.
+        assert_eq!(sender.ack(false), 0);
+        assert_eq!(sender.pipe, 70);
+        // From here on, one for each: nothing more is lost, nothing is gained.
+        for _ in 0..10 {
+            assert_eq!(sender.ack(true), 1);
+            assert_eq!(sender.pipe, 70);
+        }
+    }
+
+    #[test]
+    fn a_burst_of_losses_sends_what_is_delivered() {
+        // RFC 6937 section 3.1, PRR-CRB: the first 15 of 20 are lost; RFC 9937 takes this bound as long as SND.UNA stands still.
+        let mut sender = Sender::new(20, 10, 4);
+        for _ in 17..20 {
+            assert_eq!(sender.ack(false), 1);
+            assert_eq!(sender.pipe, 5);
+        }
+    }
+
+    #[test]
+    fn progress_lets_a_segment_more_out() {
+        // The same, PRR-SSRB: two segments for each, the pipe before them is 4, 5, 6.
+        let mut sender = Sender::new(20, 10, 4);
+        for pipe in 4..7 {
+            assert_eq!(sender.ack(true), 2);
+            assert_eq!(sender.pipe, pipe + 2);
+        }
+        // Never beyond the target.
+        assert_eq!([0; 4].map(|_| sender.ack(true)), [2, 2, 1, 1]);
+        assert_eq!(sender.pipe, 10);
+    }
+
+    #[test]
+    fn recovery_begins_with_a_segment() {
+        // Half of one would be due.
+        let mut prr = Prr::new(20_000, 10_000);
+        assert_eq!(prr.on_ack(1_000, 18_000, false, MSS), Some(MSS));
+        // The pipe is full: nothing would be due.
+        let mut prr = Prr::new(20_000, 10_000);
+        assert_eq!(prr.on_ack(1_000, 10_000, true, MSS), Some(MSS));
+        // A timer found the loss.
+        let mut prr = Prr::new(20_000, 10_000);
+        assert_eq!(prr.on_ack(0, 18_000, false, MSS), Some(MSS));
+        prr.on_sent(MSS);
+        // An acknowledgment without a delivery.
+        assert_eq!(prr.on_ack(0, 18_000, false, MSS), None);
+    }
+
+    #[test]
+    fn what_the_program_could_not_send_is_made_up_for() {
+        // Ten deliveries without a transmission but the first: what is banked goes out at once, up to the target.
+        let mut prr = Prr::new(20_000, 10_000);
+        prr.on_sent(1_000);
+        for pipe in (9..19).rev() {
+            prr.on_ack(1_000, pipe * 1_000, false, MSS);
+        }
+        assert_eq!(prr.on_ack(1_000, 8_000, false, MSS), Some(2_000));
+        assert_eq!(prr.on_ack(1_000, 2_000, false, MSS), Some(8_000));
+    }
+
+    #[test]
+    fn the_extremes_are_borne() {
+        let mut prr = Prr::new(0, u32::MAX);
+        assert_eq!(prr.on_ack(u32::MAX, 0, true, u32::MAX), Some(u32::MAX));
+        prr.on_sent(u32::MAX);
+        prr.on_sent(u32::MAX);
+        assert_eq!(prr.on_ack(u32::MAX, u32::MAX, true, 1), Some(0));
+        let mut prr = Prr::new(1, u32::MAX - 1);
+        assert_eq!(prr.on_ack(u32::MAX, u32::MAX, false, 1), Some(u32::MAX));
     }
 }

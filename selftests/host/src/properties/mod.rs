@@ -2,5 +2,6 @@
 
 //! Properties that hold for all inputs, tried on random ones.
 
+mod congestion;
 mod segment;
 mod seq;
