@@ -163,6 +163,7 @@ void rtcpfsm_skb_orphan(struct sk_buff *skb) { skb_orphan(skb); }
 void rtcpfsm_skb_dst_drop(struct sk_buff *skb) { skb_dst_drop(skb); }
 int rtcpfsm_skb_iif(const struct sk_buff *skb, bool v6) { return v6 ? inet6_iif(skb) : inet_iif(skb); }
 int rtcpfsm_skb_sdif(const struct sk_buff *skb, bool v6) { return v6 ? inet6_sdif(skb) : inet_sdif(skb); }
+void rtcpfsm_ecn_capable(struct sock *sk, bool on) { on ? INET_ECN_xmit(sk) : INET_ECN_dontxmit(sk); }
 bool rtcpfsm_skb_to_unicast(const struct sk_buff *skb, bool v6)
 {
 	return skb->pkt_type == PACKET_HOST &&

@@ -7,6 +7,7 @@
 #include <net/tcp.h>
 #include <net/inet_common.h>
 #include <net/inet6_connection_sock.h>
+#include <net/inet_ecn.h>
 #include <net/inet_sock.h>
 #include <net/ip.h>
 #include <net/ip6_route.h>
@@ -103,6 +104,7 @@ void rtcpfsm_skb_orphan(struct sk_buff *skb);
 void rtcpfsm_skb_dst_drop(struct sk_buff *skb);
 int rtcpfsm_skb_iif(const struct sk_buff *skb, bool v6);
 int rtcpfsm_skb_sdif(const struct sk_buff *skb, bool v6);
+void rtcpfsm_ecn_capable(struct sock *sk, bool on);
 bool rtcpfsm_skb_to_unicast(const struct sk_buff *skb, bool v6);
 void rtcpfsm_skb_queue_tail(struct sk_buff_head *q, struct sk_buff *skb);
 struct sk_buff *rtcpfsm_skb_dequeue(struct sk_buff_head *q);

@@ -53,6 +53,7 @@ impl<L: RecordList> Tcb<L> {
             && (segment.payload_len == 0 || self.rcv_space != 0)
             && segment.ack.distance_from(self.snd_una) <= self.snd_nxt.distance_from(self.snd_una)
             && segment.wnd != 0
+            && !segment.ce
             && self.snd_wl1.at_or_before(segment.seq)
             && self.timer != Some(TimerKind::Persist)
             && match (self.ts_on, &segment.options.timestamps) {
@@ -260,6 +261,7 @@ impl<L: RecordList> Tcb<L> {
         }
         self.heard(now);
         self.note_timestamp(now, segment);
+        self.note_ecn(now, segment);
         self.on_ack(now, segment, out);
         if !self.fin_acked() {
             return NEXT;

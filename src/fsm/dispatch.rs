@@ -51,7 +51,8 @@ impl<L: RecordList> Tcb<L> {
         if self.timer.is_none() {
             self.arm(TimerKind::Retransmit, now + self.rtt.rto());
         }
-        self.syn_segment(now, flags)
+        let ecn = self.ecn.syn_flags(self.retries != 0);
+        self.syn_segment(now, flags | ecn)
     }
 
     /// Our SYN, or with ACK the SYN-ACK of a simultaneous open.
@@ -72,6 +73,7 @@ impl<L: RecordList> Tcb<L> {
                 ..self.options(now)
             },
             payload_len: 0,
+            ect: false,
         }
     }
 
@@ -138,7 +140,8 @@ impl<L: RecordList> Tcb<L> {
         self.force = false;
         let fin = right.after(self.write_end);
         let len = right.distance_from(left).saturating_sub(u32::from(fin));
-        let flags = self.text_flags(left, len, fin);
+        let (ecn, _) = self.ecn_of(false);
+        let flags = self.text_flags(left, len, fin) | ecn;
         let segment = self.segment(now, left, flags, len);
         self.note_resent(now, left, right);
         self.on_the_way(now, right.distance_from(left));
@@ -215,13 +218,15 @@ impl<L: RecordList> Tcb<L> {
             }
         }
         self.fin_sent |= fin;
-        let flags = self.text_flags(seq, len, fin);
+        let (ecn, ect) = self.ecn_of(len != 0);
+        let flags = self.text_flags(seq, len, fin) | ecn;
         let right = seq + len + u32::from(fin);
         self.push &= right.before(self.write_end);
         if len < u32::from(self.effective_mss()) {
             self.snd_small = right;
         }
-        let segment = self.segment(now, seq, flags, len);
+        let mut segment = self.segment(now, seq, flags, len);
+        segment.ect = ect;
         self.snd_nxt = right;
         self.scoreboard().append(now, seq, right);
         self.on_the_way(now, right.distance_from(seq));
@@ -259,8 +264,7 @@ impl<L: RecordList> Tcb<L> {
         match self.timer {
             None => self.time_flight(now),
             Some(TimerKind::Persist) if self.snd_wnd != 0 => self.time_flight(now),
-            // RFC 8985 7.2: the probe is for the last that was sent.
-            Some(TimerKind::TailProbe) => self.time_flight(now),
+            Some(TimerKind::Retransmit | TimerKind::TailProbe) => self.time_tail(now),
             _ => {}
         }
     }
@@ -268,7 +272,8 @@ impl<L: RecordList> Tcb<L> {
     /// An ACK with the window of now.
     pub(super) fn ack_segment(&mut self, now: Instant) -> SegmentOut {
         let seq = self.acceptable_seq();
-        self.segment(now, seq, Flags::ACK, 0)
+        let (ecn, _) = self.ecn_of(false);
+        self.segment(now, seq, Flags::ACK | ecn, 0)
     }
 
     /// An ACK that may never be sent: it offers no new window and fulfils no duty.
@@ -293,6 +298,7 @@ impl<L: RecordList> Tcb<L> {
             urg: 0,
             options: OutOptions::none(),
             payload_len: 0,
+            ect: false,
         }
     }
 
@@ -326,6 +332,7 @@ impl<L: RecordList> Tcb<L> {
             urg,
             options: self.options(now),
             payload_len,
+            ect: false,
         }
     }
 
@@ -368,6 +375,7 @@ pub(super) fn rst_for_ack(segment: &Segment) -> SegmentOut {
         urg: 0,
         options: OutOptions::none(),
         payload_len: 0,
+        ect: false,
     }
 }
 
@@ -384,5 +392,6 @@ pub(super) fn rst_for(segment: &Segment) -> SegmentOut {
         urg: 0,
         options: OutOptions::none(),
         payload_len: 0,
+        ect: false,
     }
 }

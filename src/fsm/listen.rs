@@ -6,6 +6,7 @@
 use super::arcs::{Event, MachineState, State};
 use super::config::Config;
 use super::dispatch::{rst_for, rst_for_ack};
+use super::ecn;
 use super::options::{OutOptions, Timestamps};
 use super::outbox::{Fate, Outbox, ReplyWhy};
 use super::reasons::{ChallengeReason, DropReason, ResetReason};
@@ -93,6 +94,7 @@ pub(crate) struct SynReq {
     ts_on: bool,
     ws_on: bool,
     sack_on: bool,
+    ecn_on: bool,
     challenged: bool,
     /// Our SYN was acknowledged by a segment without data, which was not enough (TCP_DEFER_ACCEPT).
     acked: bool,
@@ -150,6 +152,7 @@ impl SynReq {
             ts_on: timestamps.is_some(),
             ws_on: snd_wscale.is_some(),
             sack_on: cfg.sack && options.sack_permitted,
+            ecn_on: ecn::is_offered(segment, cfg),
             challenged: false,
             acked: false,
             retries: 0,
@@ -197,7 +200,7 @@ impl SynReq {
         SegmentOut {
             seq: self.iss,
             ack: self.rcv_nxt(),
-            flags: Flags::SYN | Flags::ACK,
+            flags: Flags::SYN | Flags::ACK | ecn::syn_ack_flags(self.ecn_on),
             // RFC 7323 2.2: the window of a SYN is never scaled.
             wnd: self.rcv_wnd,
             urg: 0,
@@ -209,6 +212,7 @@ impl SynReq {
                 ..OutOptions::none()
             },
             payload_len: 0,
+            ect: false,
         }
     }
 
@@ -231,6 +235,7 @@ impl SynReq {
                 ..OutOptions::none()
             },
             payload_len: 0,
+            ect: false,
         }
     }
 
@@ -376,6 +381,7 @@ impl SynReq {
         tcb.ts_on = self.ts_on;
         tcb.ws_on = self.ws_on;
         tcb.sack_on = self.sack_on;
+        tcb.ecn.on = self.ecn_on;
         tcb.retries = self.retries;
         tcb.snd_wscale = self.snd_wscale;
         tcb.snd_nxt = self.iss + 1;
@@ -445,6 +451,7 @@ impl SynReq {
             urg: 0,
             options: OutOptions::none(),
             payload_len: 0,
+            ect: false,
         };
         out.reply(rst, ReplyWhy::Reset(ResetReason::ListenerClosed));
         self.remove(Event::ListenerClosed, out);

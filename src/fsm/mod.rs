@@ -18,6 +18,7 @@ pub(crate) mod congestion;
 pub(crate) mod cubic;
 pub(crate) mod dispatch;
 pub(crate) mod hystart;
+pub(crate) mod ecn;
 pub(crate) mod icmp;
 pub(crate) mod invariants;
 pub(crate) mod isn;

@@ -9,7 +9,7 @@
 
 use super::options::SackBlock;
 use super::records::RecordList;
-use super::scoreboard::{Arrival, Delivery, Scoreboard};
+use super::scoreboard::{age_of_first, Arrival, Delivery, Scoreboard};
 use super::segment::Segment;
 use super::seq::SeqNumber;
 use super::tcb::{ts_before, Tcb};
@@ -430,6 +430,8 @@ impl<L: RecordList> Tcb<L> {
     /// A recovery begins.
     pub(super) fn enter(&mut self, now: Instant, phase: Phase) {
         let ts = self.ts_now(now);
+        // RFC 3168 6.1.2: whatever the reason.
+        self.ecn.cwr_due = self.ecn.on;
         let recovery = &mut self.recovery;
         recovery.phase = phase;
         recovery.high_seq = self.snd_nxt;
@@ -521,6 +523,7 @@ impl<L: RecordList> Tcb<L> {
     /// Whether a tail loss probe may be scheduled (RFC 8985 section 7.2).
     fn may_probe_tail(&self) -> bool {
         self.sack_on
+            && !self.probe_due
             && self.recovery.phase == Phase::Open
             && self.recovery.probe == Probe::None
             && self.sums.sacked == 0
@@ -550,14 +553,24 @@ impl<L: RecordList> Tcb<L> {
             );
             return;
         }
-        if self.may_probe_tail() {
-            let probe = self.probe_timeout();
-            if probe < rto {
-                self.arm(TimerKind::TailProbe, now + probe);
-                return;
-            }
-        }
         self.arm(TimerKind::Retransmit, now + rto);
+        self.time_tail(now);
+    }
+
+    // RFC 8985 7.2: the probe is for the last that was sent, but comes before the timeout of the first.
+    pub(super) fn time_tail(&mut self, now: Instant) {
+        if !self.may_probe_tail() {
+            return;
+        }
+        let first_age = age_of_first(now, self.sent.as_slice());
+        let probe = self
+            .probe_timeout()
+            .min(self.rtt.rto() - first_age)
+            .max(TIMER_MARGIN);
+        let deadline = now + probe;
+        if self.timer == Some(TimerKind::TailProbe) || deadline < self.deadline {
+            self.arm(TimerKind::TailProbe, deadline);
+        }
     }
 
     // RFC 8985 6.3, end of section: what waited for reordering is lost now.

@@ -328,6 +328,13 @@ impl<L: RecordList> Scoreboard<'_, L> {
     }
 }
 
+/// How long ago the first octet in flight was sent; zero if nothing is.
+pub(super) fn age_of_first(now: Instant, records: &[Record]) -> Duration {
+    records
+        .first()
+        .map_or(Duration::from_us(0), |first| age_of(low(now), first))
+}
+
 /// The first range that is taken for lost, at most `max` octets of it.
 pub(super) fn next_lost(records: &[Record], max: u32) -> Option<(SeqNumber, SeqNumber)> {
     let mut lost = records

@@ -140,6 +140,8 @@ pub(crate) struct Segment {
     pub(crate) header_len: u8,
     /// Octets of data.
     pub(crate) payload_len: u32,
+    /// The path has marked its packet: congestion was experienced (RFC 3168). Not in the header: IP tells.
+    pub(crate) ce: bool,
 }
 
 impl Segment {
@@ -190,6 +192,7 @@ impl Segment {
             options: Options::parse(options),
             header_len,
             payload_len,
+            ce: false,
         })
     }
 
@@ -217,6 +220,8 @@ pub(crate) struct SegmentOut {
     pub(crate) options: OutOptions,
     /// Octets of data.
     pub(crate) payload_len: u32,
+    /// The path may mark its packet instead of dropping it: ECT(0) of RFC 3168.
+    pub(crate) ect: bool,
 }
 
 impl SegmentOut {
@@ -326,6 +331,7 @@ mod tests {
             urg: 0x0b0c,
             options,
             payload_len: 0,
+            ect: false,
         }
     }
 
@@ -348,6 +354,7 @@ mod tests {
             urg: 0,
             options: syn_options,
             payload_len: 0,
+            ect: false,
         };
         let syn_ack = SegmentOut {
             seq: SeqNumber::from_raw(2_882_988_348),
@@ -457,6 +464,7 @@ mod tests {
             options: Options::none(),
             header_len: 20,
             payload_len: 0,
+            ce: false,
         };
         assert_eq!(segment, expected);
         let out = sent(Flags::URG | Flags::CWR, OutOptions::none());

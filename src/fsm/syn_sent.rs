@@ -89,6 +89,7 @@ impl<L: RecordList> Tcb<L> {
             }
         }
         self.sack_on = self.sack_on && segment.options.sack_permitted;
+        self.ecn.on_peer_syn(segment);
         match segment.options.timestamps {
             Some(timestamps) if self.ts_on => {
                 self.ts_recent = timestamps.val;

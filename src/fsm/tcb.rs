@@ -8,6 +8,7 @@
 use super::arcs::{Event, MachineState, State};
 use super::congestion::{Congestion, Kind};
 use super::keepalive::Liveness;
+use super::ecn::Ecn;
 use super::outbox::{ConnError, Fate, Outbox, Wake};
 use super::records::RecordList;
 use super::recovery::Recovery;
@@ -189,6 +190,7 @@ pub(crate) struct Tcb<L: RecordList> {
     pub(super) rtt: RttEstimator,
     pub(super) congestion: Congestion,
     pub(super) recovery: Recovery,
+    pub(super) ecn: Ecn,
 
     /// What the program has set.
     pub(super) settings: Settings,
@@ -269,6 +271,7 @@ impl<L: RecordList> Tcb<L> {
             recovery: Recovery::new(),
             settings: Settings::new(),
             life: Liveness::default(),
+            ecn: Ecn::default(),
             sent: L::default(),
             sums: Sums::default(),
             held: L::default(),

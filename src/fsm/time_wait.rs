@@ -275,6 +275,7 @@ impl TimeWait {
                 ..OutOptions::none()
             },
             payload_len: 0,
+            ect: false,
         }
     }
 

@@ -4,6 +4,7 @@
 
 use super::arcs::{Event, State};
 use super::config::Config;
+use super::ecn::Ecn;
 use super::outbox::{Outbox, ReplyWhy};
 use super::reasons::ResetReason;
 use super::records::RecordList;
@@ -119,6 +120,7 @@ impl<L: RecordList> Tcb<L> {
         tcb.sack_on = cfg.sack;
         tcb.rcv_adv = tcb.rcv_nxt + params.rcv_space.min(u32::from(u16::MAX));
         tcb.syn_due = true;
+        tcb.ecn = Ecn::opening(cfg);
         tcb.take(now, Event::ActiveOpen, out);
         *self = tcb;
         Ok(())

@@ -229,6 +229,12 @@ impl<P: Protocol> Guard<'_, P> {
         unsafe { bindings::rtcpfsm_sk_dst_mtu(self.sk().raw()) }
     }
 
+    /// From now on packets say that the path may mark them (ECT(0) of RFC 3168), or that it may not.
+    pub(crate) fn set_ecn_capable(&mut self, on: bool) {
+        // SAFETY: We hold the socket lock, under which the field of the IP header is read, too.
+        unsafe { bindings::rtcpfsm_ecn_capable(self.sk().raw(), on) };
+    }
+
     /// Sends a finished segment of this connection by IP, which finds or knows the way.
     ///
     /// # Errors

@@ -133,6 +133,18 @@ impl Skb {
         unsafe { bindings::rtcpfsm_skb_to_unicast(self.raw(), v6) }
     }
 
+    /// Has the path marked it, since there was congestion (RFC 3168 section 5)?
+    pub(crate) fn is_ce(&self, v6: bool) -> bool {
+        const CE: u8 = 3;
+        // SAFETY: The packet is valid.
+        let header = unsafe { bindings::rtcpfsm_skb_network_header(self.raw()) }.cast::<u8>();
+        // SAFETY: The network header stays with the packet until it is freed; both versions have at least 20 linear octets.
+        let second = unsafe { header.add(1).read() };
+        // RFC 791 3.1: the second octet; RFC 8200 3: its upper half ends the traffic class.
+        let class = if v6 { second >> 4 } else { second };
+        class & CE == CE
+    }
+
     /// Source and destination of its IP header.
     pub(crate) fn addresses(&self, v6: bool) -> (Address, Address) {
         // SAFETY: The packet is valid.

@@ -67,6 +67,8 @@ pub(crate) struct Connection {
     pub(crate) in_backlog: bool,
     /// After close(): the reference that the file had, kept until the connection has ended.
     pub(crate) orphan: Option<ARef<Socket>>,
+    /// Packets say that the path may mark them (RFC 3168).
+    pub(crate) ect: bool,
     /// The path MTU that the machine was told last, in octets.
     pub(crate) path_mtu: u32,
 }
@@ -114,6 +116,7 @@ impl Protocol for Rtcpfsm {
             queue_start: SeqNumber::default(),
             orphan: None,
             in_backlog: false,
+            ect: false,
             path_mtu: 0,
         }
     }

@@ -13,6 +13,8 @@ pub(crate) struct Records {
     few: [Record; FEW],
     /// How many of `few` count; 0 as long as `many` holds the records.
     len: u8,
+    /// So many at the start of `many` are gone already: what is acknowledged goes one by one.
+    gone: u32,
     many: KVec<Record>,
 }
 
@@ -20,7 +22,7 @@ impl RecordList for Records {
     #[inline]
     fn as_slice(&self) -> &[Record] {
         match self.len {
-            0 => &self.many,
+            0 => self.many.get(self.gone as usize..).unwrap_or(&[]),
             len => self.few.get(..usize::from(len)).unwrap_or(&self.few),
         }
     }
@@ -28,7 +30,7 @@ impl RecordList for Records {
     #[inline]
     fn as_mut_slice(&mut self) -> &mut [Record] {
         match self.len {
-            0 => &mut self.many,
+            0 => self.many.get_mut(self.gone as usize..).unwrap_or(&mut []),
             len => match self.few.split_at_mut_checked(usize::from(len)) {
                 Some((used, _)) => used,
                 None => &mut [],
@@ -58,26 +60,52 @@ impl RecordList for Records {
                 return false;
             }
             self.len = 0;
+            self.gone = 0;
+        }
+        // Not for each record: what is moved is less than what has gone since the last time.
+        if self.many.len() == self.many.capacity() && self.gone as usize >= self.many.len() / 2 {
+            self.close_gap();
         }
         self.many.reserve(1, GFP_ATOMIC | __GFP_NOWARN).is_ok()
-            && self.many.insert_within_capacity(at, record).is_ok()
+            && self
+                .many
+                .insert_within_capacity(self.gone as usize + at, record)
+                .is_ok()
     }
 
     fn remove(&mut self, at: usize, count: usize) {
+        let few = self.len != 0;
         let records = self.as_mut_slice();
         let len = records.len();
         let end = at.saturating_add(count).min(len);
         if at >= end {
             return;
         }
-        records.copy_within(end.., at);
         let rest = len - (end - at);
-        if self.len != 0 {
+        if at == 0 && !few && rest != 0 {
+            self.gone += end as u32;
+            return;
+        }
+        records.copy_within(end.., at);
+        if few {
             self.len = rest as u8;
         } else if rest == 0 {
             // An idle connection holds no memory.
             self.many = KVec::new();
+            self.gone = 0;
         } else {
+            self.many.truncate(self.gone as usize + rest);
+        }
+    }
+}
+
+impl Records {
+    /// Moves the records to the start of `many`.
+    fn close_gap(&mut self) {
+        let gone = core::mem::take(&mut self.gone) as usize;
+        if gone != 0 {
+            self.many.copy_within(gone.., 0);
+            let rest = self.many.len() - gone;
             self.many.truncate(rest);
         }
     }

@@ -95,11 +95,12 @@ fn verify(skb: &mut Skb, v6: bool) -> Result<(Segment, Key), DropReason> {
     if !skb.passes_policy(v6) {
         return Err(DropReason::Policy);
     }
-    let segment =
+    let mut segment =
         Segment::parse(skb.linear_up_to(header_len), len).map_err(|error| match error {
             ParseError::Truncated => DropReason::Truncated,
             ParseError::BadDataOffset => DropReason::BadDataOffset,
         })?;
+    segment.ce = skb.is_ce(v6);
     let key = Key::new(
         skb.net(),
         (destination, segment.dst_port),
@@ -201,10 +202,11 @@ fn without_fin(flags: Flags) -> Flags {
 /// A packet that waited while a process owned the socket.
 pub(crate) fn backlog(sk: &mut Locked<'_>, skb: Skb) {
     let header = skb.linear_up_to(u32::MAX);
-    let Ok(segment) = Segment::parse(header, skb.len()) else {
+    let Ok(mut segment) = Segment::parse(header, skb.len()) else {
         return;
     };
     let key = sk.sk().key();
+    segment.ce = skb.is_ce(!key.remote.is_v4());
     let arrived = Arrived {
         interfaces: (0, 0),
         mark: skb.mark(),

@@ -28,6 +28,10 @@ pub(crate) fn send(sk: &mut Locked<'_>, segment: &SegmentOut) -> bool {
     let Some(skb) = packet(sk, &key, segment) else {
         return false;
     };
+    if segment.ect != sk.ect {
+        sk.ect = segment.ect;
+        sk.set_ecn_capable(segment.ect);
+    }
     // What IP could not send is lost as any segment may be: the machine sends it again.
     let _ = sk.transmit(skb, key.local, key.remote);
     true

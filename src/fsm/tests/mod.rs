@@ -3,10 +3,12 @@
 //! The tests of the machine as a whole, and what they share: a connection with round numbers, and a clock that they set.
 
 mod close;
+mod ecn;
 mod illegal;
 mod lossy;
 mod open;
 mod random;
+mod recovery;
 mod retransmit;
 mod stream;
 mod table;
@@ -59,6 +61,7 @@ pub(super) fn seg(flags: Flags, seq: u32, ack: u32) -> Segment {
         options: Options::none(),
         header_len: 20,
         payload_len: 0,
+        ce: false,
     }
 }
 

@@ -137,6 +137,7 @@ fn segment_out() -> impl Strategy<Value = SegmentOut> {
                 sack,
             },
             payload_len: u32::from(payload_len),
+            ect: false,
         }
     })
 }
@@ -221,6 +222,7 @@ proptest! {
             },
             header_len: len as u8,
             payload_len: out.payload_len,
+            ce: false,
         };
         prop_assert_eq!(segment, expected);
         prop_assert_eq!(segment.seg_len(), out.seg_len());
