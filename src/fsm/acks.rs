@@ -129,12 +129,12 @@ impl<L: RecordList> Tcb<L> {
         out: &mut Outbox,
     ) {
         let syn_lost = self.retries != 0;
-        if self.rtt_timing {
-            self.rtt_timing = false;
-            self.rtt.on_sample(now.since(self.rtt_start));
-        } else if let Some(rtt) = self.echoed_rtt(now, segment) {
+        let timed = core::mem::take(&mut self.rtt_timing).then(|| now.since(self.rtt_start));
+        let rtt = timed.or_else(|| self.echoed_rtt(now, segment));
+        if let Some(rtt) = rtt {
             self.rtt.on_sample(rtt);
         }
+        self.recovery.open(now, self.iss + 1, rtt);
         self.syn_acked = true;
         self.syn_due = false;
         let mss = self.effective_mss();
@@ -175,7 +175,7 @@ impl<L: RecordList> Tcb<L> {
         self.retries = 0;
         if let Some(rtt) = progress
             .delivery
-            .timed
+            .rtt()
             .or_else(|| self.echoed_rtt(now, segment))
         {
             self.rtt.on_sample(rtt);

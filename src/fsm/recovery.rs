@@ -146,6 +146,15 @@ impl Recovery {
         self.reordering_seen
     }
 
+    /// The connection opens: `una` is the first number after our SYN, whose round-trip time may be known.
+    pub(super) fn open(&mut self, now: Instant, una: SeqNumber, rtt: Option<Duration>) {
+        self.fack = una;
+        self.dsack_round = una;
+        if let Some(rtt) = rtt {
+            self.note_min_rtt(now, rtt);
+        }
+    }
+
     fn note_min_rtt(&mut self, now: Instant, rtt: Duration) {
         let rtt_us = u32::try_from(rtt.as_us()).unwrap_or(u32::MAX).max(1);
         let now_ms = (now.as_us() / 1_000) as u32;
@@ -236,10 +245,13 @@ impl<L: RecordList> Tcb<L> {
     // RFC 8985 6.2, steps 1 to 3.
     pub(super) fn note_delivery(&mut self, now: Instant, segment: &Segment, progress: &Progress) {
         let delivery = &progress.delivery;
-        if let Some(rtt) = delivery.timed {
+        if let Some(rtt) = delivery.rtt() {
             self.recovery.note_min_rtt(now, rtt);
         }
         if let Some(newest) = delivery.newest {
+            if let Some(original) = delivery.newest_original {
+                self.update_rack(now, segment, &original);
+            }
             self.update_rack(now, segment, &newest);
             // Step 3: something older than the highest that has arrived, and sent once only, arrived later.
             if self.sack_on {
@@ -410,7 +422,7 @@ impl<L: RecordList> Tcb<L> {
                     now,
                     progress.acked,
                     mss,
-                    progress.delivery.timed,
+                    progress.delivery.rtt(),
                     self.rtt.srtt_us(),
                     limited,
                 );

@@ -29,6 +29,18 @@ pub(super) struct Arrival {
     pub(super) retransmitted: bool,
 }
 
+impl Arrival {
+    /// Takes the place of one that was sent earlier, or at the same time with a lower number (RFC 8985 section 6.1).
+    fn replace_older(self, other: &mut Option<Self>) {
+        let later = other.is_none_or(|other| {
+            self.age < other.age || (self.age == other.age && self.end.after(other.end))
+        });
+        if later {
+            *other = Some(self);
+        }
+    }
+}
+
 /// What one acknowledgment tells about what was in flight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Delivery {
@@ -36,33 +48,32 @@ pub(super) struct Delivery {
     pub(super) octets: u32,
     /// Of those, the part that was sent last.
     pub(super) newest: Option<Arrival>,
-    /// Of those that were sent once only, the part that was sent last: a sample of the round-trip time.
-    pub(super) timed: Option<Duration>,
+    /// Of those that were sent once only, the part that was sent last: its age is a sample of the round-trip time.
+    pub(super) newest_original: Option<Arrival>,
     /// The lowest number of what arrived and was sent once only: below the highest that arrived before, it was overtaken.
     pub(super) lowest_original: Option<SeqNumber>,
 }
 
 impl Delivery {
+    /// The round-trip time of what was sent last and once only.
+    pub(super) fn rtt(&self) -> Option<Duration> {
+        self.newest_original.map(|arrival| arrival.age)
+    }
+
     fn add(&mut self, now_us: u32, record: &Record) {
         let age = age_of(now_us, record);
         let retransmitted = record.marks & RETRANSMITTED != 0;
         self.octets = self.octets.saturating_add(len_of(record));
-        let later = self.newest.is_none_or(|newest| {
-            age < newest.age || (age == newest.age && record.right.after(newest.end))
-        });
-        if later {
-            self.newest = Some(Arrival {
-                age,
-                end: record.right,
-                retransmitted,
-            });
-        }
+        let arrival = Arrival {
+            age,
+            end: record.right,
+            retransmitted,
+        };
+        arrival.replace_older(&mut self.newest);
         if retransmitted {
             return;
         }
-        if self.timed.is_none_or(|timed| age < timed) {
-            self.timed = Some(age);
-        }
+        arrival.replace_older(&mut self.newest_original);
         if self
             .lowest_original
             .is_none_or(|lowest| record.left.before(lowest))
