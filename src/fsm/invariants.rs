@@ -97,7 +97,10 @@ impl<L: RecordList> Tcb<L> {
     /// # Errors
     ///
     /// The claim that does not hold.
-    #[allow(dead_code, reason = "the module does not call it, tests and simulations do")]
+    #[allow(
+        dead_code,
+        reason = "the module does not call it, tests and simulations do"
+    )]
     pub(crate) fn settled_invariants(&self) -> Result<(), &'static str> {
         self.invariants()?;
         if matches!(self.state(), State::Closed | State::Listen) {

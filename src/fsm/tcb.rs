@@ -7,8 +7,8 @@
 
 use super::arcs::{Event, MachineState, State};
 use super::congestion::{Congestion, Kind};
-use super::keepalive::Liveness;
 use super::ecn::Ecn;
+use super::keepalive::Liveness;
 use super::outbox::{ConnError, Fate, Outbox, Wake};
 use super::records::RecordList;
 use super::recovery::Recovery;
