@@ -73,6 +73,7 @@ impl kernel::Module for RustTcpfsm {
             protocol,
             tables: Tables::new(bits)?,
             secret: SipKey::random(),
+            cookie_secret: SipKey::random(),
         };
         let _instance = Published::new(instance, instance_cell())?;
         let _namespaces = netns::Registration::new()?;

@@ -6,7 +6,7 @@ use super::seq::SeqNumber;
 use super::time::Instant;
 
 /// Microseconds per tick of the clock that drives initial sequence numbers.
-const TICK_US: u64 = 4;
+pub(super) const TICK_US: u64 = 4;
 
 /// The initial sequence number of a connection that is opened at `now`.
 ///
@@ -14,8 +14,13 @@ const TICK_US: u64 = 4;
 /// the caller. The clock's 32 bits wrap every 4.8 hours, far beyond the life of a segment.
 #[inline]
 pub(crate) const fn initial_sequence_number(keyed_hash: u32, now: Instant) -> SeqNumber {
-    let ticks = now.as_us() / TICK_US;
-    SeqNumber::from_raw(keyed_hash.wrapping_add(ticks as u32))
+    SeqNumber::from_raw(keyed_hash.wrapping_add(clock(now) as u32))
+}
+
+/// The clock that drives initial sequence numbers: ticks of four microseconds.
+#[inline]
+pub(super) const fn clock(now: Instant) -> u64 {
+    now.as_us() / TICK_US
 }
 
 #[cfg(test)]

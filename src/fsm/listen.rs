@@ -98,6 +98,8 @@ pub(crate) struct SynReq {
     challenged: bool,
     /// Our SYN was acknowledged by a segment without data, which was not enough (TCP_DEFER_ACCEPT).
     acked: bool,
+    /// It is known when the SYN-ACK was sent: not where the request was made of a [cookie](super::cookie).
+    timed: bool,
     /// Retransmissions of the SYN-ACK.
     retries: u8,
     /// So many retransmissions long such segments are not enough; 0: they are.
@@ -155,6 +157,7 @@ impl SynReq {
             ecn_on: ecn::is_offered(segment, cfg),
             challenged: false,
             acked: false,
+            timed: true,
             retries: 0,
             defer: 0,
             snd_wscale: snd_wscale.unwrap_or(0),
@@ -181,6 +184,31 @@ impl SynReq {
     /// The connection is wanted only once data has come, or so many retransmissions of the SYN-ACK later (TCP_DEFER_ACCEPT).
     pub(crate) fn defer(&mut self, retransmissions: u8) {
         self.defer = retransmissions;
+    }
+
+    /// As [`SynReq::open`], for a SYN-ACK that was answered already: when it was sent is not known any more.
+    pub(super) fn reopen(
+        now: Instant,
+        syn: &Segment,
+        params: &SynReqParams,
+        cfg: &Config,
+        out: &mut Outbox,
+    ) -> Self {
+        Self {
+            timed: false,
+            ..Self::open(now, syn, params, false, cfg, out)
+        }
+    }
+
+    /// The largest segment that the peer takes, in octets: as it offered it, or the default.
+    pub(super) const fn snd_mss(&self) -> u16 {
+        self.snd_mss
+    }
+
+    /// The scale of the peer's windows, if it was agreed upon.
+    #[cfg(test)]
+    pub(super) fn peer_scale(&self) -> Option<u8> {
+        self.ws_on.then_some(self.snd_wscale)
     }
 
     /// The state: SYN-RECEIVED, until the request has gone.
@@ -398,7 +426,7 @@ impl SynReq {
         tcb.ts_recent_at = self.since;
         tcb.challenged = self.challenged;
         tcb.last_challenge = self.last_challenge;
-        if self.retries == 0 {
+        if self.retries == 0 && self.timed {
             // MUST-18: the SYN-ACK was sent once.
             tcb.rtt_timing = true;
             tcb.rtt_start = self.since;

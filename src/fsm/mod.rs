@@ -15,6 +15,7 @@ pub(crate) mod arrives;
 pub(crate) mod challenge;
 pub(crate) mod config;
 pub(crate) mod congestion;
+pub(crate) mod cookie;
 pub(crate) mod cubic;
 pub(crate) mod dispatch;
 pub(crate) mod ecn;

@@ -71,6 +71,14 @@ reasons! {
         ListenBadFlags, "listen-bad-flags", "RFC 9293 3.10.7.2";
         /// The listener has too many half-open requests.
         ListenOverflow, "listen-overflow", "RFC 9293 3.10.7.2";
+        /// Note: the listener has too many half-open requests, and answered by a SYN cookie.
+        SynCookieSent, "syn-cookie-sent", "RFC 4987 3.6";
+        /// Note: an acknowledgment proved to bring a SYN cookie back; it opened a connection.
+        SynCookieTaken, "syn-cookie-taken", "RFC 4987 3.6";
+        /// Note: what an acknowledgment for a listener brings back is no SYN cookie of ours, or not for these terms.
+        SynCookieBad, "syn-cookie-bad", "RFC 4987 3.6";
+        /// Note: a SYN cookie came back too late.
+        SynCookieOld, "syn-cookie-old", "RFC 4987 3.6";
         /// The listener has too many connections that nobody accepted.
         AcceptQueueFull, "accept-queue-full", "RFC 9293 3.10.7.4";
         /// Outside the receive window.

@@ -41,6 +41,14 @@ impl SipKey {
         }
     }
 
+    /// The hash of a connection's addresses and ports and of two more words: what SYN cookies are tagged with. The key is
+    /// used for nothing else.
+    pub(crate) fn tag(&self, key: &Key, words: [u64; 2]) -> u64 {
+        let connection = self.connection(key);
+        // SAFETY: The key is valid.
+        unsafe { bindings::siphash_3u64(connection, words[0], words[1], &self.0) }
+    }
+
     /// Where the search for a local port starts: the secret function of RFC 6056 section 3.3.3. The key's local port
     /// is 0, which no connection has, so this tells nothing of [`SipKey::connection`].
     pub(crate) fn port_offset(&self, key: &Key) -> u32 {

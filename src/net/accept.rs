@@ -6,12 +6,15 @@
 
 use super::request::{self, RequestRef};
 use super::{effects, Locked, Rtcpfsm, Socket};
-use crate::src::fsm::{DropReason, Settings, State, UserCall};
+use crate::src::fsm::{cookie, DropReason, Duration, Instant, Settings, State, UserCall};
 use crate::src::kapi::lock::{lock_class, BhLock};
 use crate::src::kapi::wait::Condition;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 use kernel::sync::atomic::{Atomic, Relaxed};
+
+/// So exactly it is known when the last SYN cookie was sent.
+const COOKIE_NOTE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a socket shares without its lock.
 pub(crate) struct Shared {
@@ -22,6 +25,8 @@ pub(crate) struct Shared {
     /// Octets that were not sent yet, as last counted, and from how many on nothing more is to be queued.
     unsent: Atomic<u32>,
     unsent_limit: Atomic<u32>,
+    /// When a SYN was last answered by a cookie, in microseconds, to a second; 0: never.
+    cookie_at: Atomic<u64>,
 }
 
 struct Queue {
@@ -56,6 +61,7 @@ impl Shared {
             limit: Atomic::new(0),
             unsent: Atomic::new(0),
             unsent_limit: Atomic::new(u32::MAX),
+            cookie_at: Atomic::new(0),
         }
     }
 
@@ -120,20 +126,49 @@ impl Shared {
         true
     }
 
+    /// Is there no room for one more request? `max` is what any listener may have; the backlog asks for n + 1.
+    pub(crate) fn requests_are_full(&self, max: u32) -> bool {
+        self.is_full(&self.queue.lock(), max)
+    }
+
+    fn is_full(&self, queue: &Queue, max: u32) -> bool {
+        let len = queue.requests.len() as u32;
+        len >= max || len > self.limit()
+    }
+
+    /// A SYN was answered by a cookie.
+    pub(crate) fn note_cookie(&self, now: Instant) {
+        // A flood need not write this line of the cache for each of its segments.
+        let last = self.last_cookie();
+        if last.as_us() == 0 || now.since(last) >= COOKIE_NOTE_INTERVAL {
+            self.cookie_at.store(now.as_us().max(1), Relaxed);
+        }
+    }
+
+    /// May a cookie still come back? If not, no acknowledgment is looked at: it could only be a guess.
+    pub(crate) fn cookies_are_out(&self, now: Instant) -> bool {
+        let last = self.last_cookie();
+        last.as_us() != 0 && now.since(last) <= cookie::LIFE + COOKIE_NOTE_INTERVAL
+    }
+
+    fn last_cookie(&self) -> Instant {
+        Instant::from_us(self.cookie_at.load(Relaxed))
+    }
+
     /// Lists a new request.
     ///
     /// # Errors
     ///
-    /// `ListenOverflow`: `max` are listed, or more than the backlog asks for; `NoSocket`: closed; `NoMemory`.
+    /// `ListenOverflow`: [there is no room](Self::requests_are_full); `NoSocket`: closed; `NoMemory`.
     pub(crate) fn add_request(&self, request: &RequestRef, max: u32) -> Result<(), DropReason> {
         let mut queue = self.queue.lock();
         if !queue.open {
             return Err(DropReason::NoSocket);
         }
-        let place = queue.requests.len() as u32;
-        if place >= max {
+        if self.is_full(&queue, max) {
             return Err(DropReason::ListenOverflow);
         }
+        let place = queue.requests.len() as u32;
         request.place().store(place, Relaxed);
         queue
             .requests

@@ -6,7 +6,8 @@
 //! A segment comes in by [`rx`], which finds the object that it is for in [`tables`], locks it and asks the machine. What
 //! the machine wants done comes back in an `Outbox` and is carried out by [`effects`]; [`tx`] makes packets. System calls
 //! come in by [`socket`] (and [`bind`], [`connect`], [`stream`], [`accept`]), timers by [`Protocol::on_timer`]: all three end in
-//! [`effects`]. [`request`] and [`time_wait`] are the small objects before and after a socket's life.
+//! [`effects`]. [`request`] and [`time_wait`] are the small objects before and after a socket's life; [`cookie`] does without the
+//! first.
 //!
 //! # Locks
 //!
@@ -24,6 +25,7 @@
 pub(crate) mod accept;
 pub(crate) mod bind;
 pub(crate) mod connect;
+pub(crate) mod cookie;
 pub(crate) mod effects;
 pub(crate) mod icmp;
 pub(crate) mod options;
@@ -81,6 +83,8 @@ pub(crate) struct Instance {
     pub(crate) tables: tables::Tables,
     /// The secret of initial sequence numbers and timestamp offsets (RFC 6528, RFC 7323 7.1).
     pub(crate) secret: SipKey,
+    /// The secret of SYN cookies (RFC 4987 3.6).
+    pub(crate) cookie_secret: SipKey,
 }
 
 static INSTANCE: Global<Instance> = Global::new();

@@ -7,7 +7,7 @@
 use super::accept::{self, Slot};
 use super::pernet::PerNet;
 use super::rx::{self, Arrived, Taken};
-use super::{instance, now, tx, Rtcpfsm, Socket};
+use super::{cookie, instance, now, tx, Rtcpfsm, Socket};
 use crate::src::fsm::{
     initial_sequence_number, listen_on_segment, Config, DropReason, Instant, ListenVerdict, Outbox,
     ReqTimer, ReqVerdict, SegmentOut, SeqNumber, SynReq, SynReqParams,
@@ -97,23 +97,28 @@ fn rearm(request: &Small<Request>, machine: &SynReq) {
 }
 
 /// RFC 9293 3.10.7.2: a segment for a listener. The listener is not locked: nothing of it changes but its queue.
-pub(crate) fn listen(listener: &ARef<Socket>, arrived: &Arrived) {
+pub(crate) fn listen(listener: &ARef<Socket>, arrived: Arrived) -> Taken {
     let net = listener.net();
     let per_net = PerNet::of(net);
     let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces.0);
     match listen_on_segment(&arrived.segment) {
         ListenVerdict::Drop(reason) => per_net.counters().drop(reason),
         ListenVerdict::Reset(segment, reason) => {
+            let arrived = match cookie::take(listener, arrived) {
+                Ok(taken) => return taken,
+                Err(arrived) => arrived,
+            };
             per_net.counters().drop(DropReason::ListenAck);
             per_net.counters().reset(reason);
             let _ = tx::send_sockless(net, None, &arrived.key, &segment, interface, 0);
         }
         ListenVerdict::Open => {
-            if let Err(reason) = open(listener, arrived, None) {
+            if let Err(reason) = open(listener, &arrived, None) {
                 per_net.counters().drop(reason);
             }
         }
     }
+    Taken::Done
 }
 
 /// A SYN that may open, in spite of a TIME-WAIT if there is a floor: makes the request and answers with a SYN-ACK.
@@ -146,13 +151,12 @@ pub(crate) fn open(
         instance().protocol,
     )
     .map_err(|_| DropReason::NoRoute)?;
-    let settings = shared.settings();
-    let params = params(key, now, &route, &config, floor);
-    let params = SynReqParams {
-        rcv_space: settings.clamp_window(listener.rcvbuf() / 2),
-        mss: settings.cap_mss(params.mss),
-        ..params
-    };
+    let params = params_of_listener(listener, key, now, &route, &config, floor);
+    // RFC 6191: who opens anew what is in TIME-WAIT has proved to be there, and a cookie knows no floor.
+    if floor.is_none() && cookie::wanted(shared, &config) {
+        cookie::answer(listener, arrived, now, &params, &config, route);
+        return Ok(());
+    }
     let mut out = Outbox::new();
     let mut machine = SynReq::open(
         now,
@@ -162,7 +166,7 @@ pub(crate) fn open(
         &config,
         &mut out,
     );
-    machine.defer(settings.defer_accept());
+    machine.defer(shared.settings().defer_accept());
     let segment = machine.syn_ack(now);
     let request = Small::new(Request {
         machine,
@@ -215,6 +219,24 @@ pub(crate) fn params(
         path_mss: mss,
         rcv_space: config.rmem.default / 2,
         rcv_wscale: crate::src::fsm::window::scale_for(config.rmem.max),
+    }
+}
+
+/// As [`params`], for a connection that this listener makes.
+pub(super) fn params_of_listener(
+    listener: &Socket,
+    key: &Key,
+    now: Instant,
+    route: &Route,
+    config: &Config,
+    floor: Option<SeqNumber>,
+) -> SynReqParams {
+    let settings = listener.shared().settings();
+    let params = params(key, now, route, config, floor);
+    SynReqParams {
+        rcv_space: settings.clamp_window(listener.rcvbuf() / 2),
+        mss: settings.cap_mss(params.mss),
+        ..params
     }
 }
 
@@ -328,6 +350,22 @@ fn child(
     now: Instant,
     config: &Config,
 ) -> Option<ARef<Socket>> {
+    let sk = new_child(machine, listener, key, device, now, config)?;
+    // Readers between the two see neither: they look again, or the peer does.
+    let replaced = instance().tables.replace(&**request, &*sk);
+    debug_assert!(replaced);
+    Some(sk)
+}
+
+/// The socket of a request, its port taken; it is not found by its connection yet.
+pub(super) fn new_child(
+    machine: &SynReq,
+    listener: &ARef<Socket>,
+    key: &Key,
+    device: i32,
+    now: Instant,
+    config: &Config,
+) -> Option<ARef<Socket>> {
     let device = if device != 0 {
         device as u32
     } else {
@@ -357,14 +395,11 @@ fn child(
         true,
     );
     tables.ports.insert(&*sk);
-    // Readers between the two see neither: they look again, or the peer does.
-    let replaced = tables.replace(&**request, &*sk);
-    debug_assert!(replaced);
     Some(sk)
 }
 
 /// The child meets its first segment: it is established, and waits for accept(), unless that segment ends it.
-fn establish(listener: &ARef<Socket>, sk: ARef<Socket>, slot: Slot, arrived: Arrived) {
+pub(super) fn establish(listener: &ARef<Socket>, sk: ARef<Socket>, slot: Slot, arrived: Arrived) {
     {
         let mut locked = sk.bh_lock();
         match locked.unowned() {

@@ -117,7 +117,7 @@ pub(crate) fn dispatch(mut arrived: Arrived) {
             Some(Object::Socket(sk)) => socket(&sk, arrived),
             Some(Object::Request(request)) => request::segment(&request, arrived),
             Some(Object::TimeWait(waiting)) => time_wait::segment(&waiting, arrived),
-            None => return unmatched(arrived),
+            None => unmatched(arrived),
         };
         match taken {
             Taken::Done => return,
@@ -226,14 +226,16 @@ pub(crate) fn backlog(sk: &mut Locked<'_>, skb: Skb) {
 }
 
 /// No connection: the listener's affair, or nobody's.
-fn unmatched(arrived: Arrived) {
-    let net = arrived.skb.net();
+fn unmatched(arrived: Arrived) -> Taken {
     match instance()
         .tables
         .find_listener(&arrived.key, arrived.interfaces)
     {
-        Some(listener) => request::listen(&listener, &arrived),
-        None => no_socket(net, &arrived),
+        Some(listener) => request::listen(&listener, arrived),
+        None => {
+            no_socket(arrived.skb.net(), &arrived);
+            Taken::Done
+        }
     }
 }
 

@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! SYN cookies: a listener that has no room for one more half-open request keeps none, and sends all that it must
+//! remember to the peer, who brings it back in the third segment of the handshake (RFC 4987 section 3.6).
+//!
+//! The cookie is our initial sequence number. It is that of RFC 6528 for this connection, but the lower 24 bits of the
+//! clock make room for a tag: a keyed hash of both ends, the peer's sequence number, the clock's upper bits and the terms below,
+//! to which the index of an MSS is added. The numbers of a connection thus grow with the clock as ever, and a guess hits one of
+//! 2^28.
+//!
+//! The terms are the options of RFC 7323 and RFC 2018 and ECN (RFC 3168). There is room for them where the peer sends timestamps:
+//! in the lower six bits of our own, which it echoes. Without timestamps the SYN-ACK offers none of them.
+//!
+//! What is lost: an MSS between two of the table, the time that the SYN-ACK took, and the SYN-ACK's retransmission. A peer whose
+//! third segment is lost, and whose program waits for ours to speak first, learns nothing before it sends something.
+
+use super::config::Config;
+use super::isn::{clock, TICK_US};
+use super::listen::{SynReq, SynReqParams};
+use super::options::{Options, Timestamps, MAX_WINDOW_SCALE};
+use super::outbox::Outbox;
+use super::reasons::DropReason;
+use super::segment::{Flags, Segment, SegmentOut};
+use super::seq::SeqNumber;
+use super::tcb::{ts_before, MIN_SND_MSS};
+use super::time::{Duration, Instant};
+
+/// The bits of the tag; above them stand the clock's, in periods of 67 s.
+const TAG_BITS: u32 = 24;
+
+/// The part of a sequence number that is the tag.
+const TAG_MASK: u32 = (1 << TAG_BITS) - 1;
+
+/// So many periods a cookie is good, the one in which it was made included.
+const LIFE_PERIODS: u8 = 2;
+
+/// The longest that a cookie is good: 134 s; it is good for half of that at least.
+pub(crate) const LIFE: Duration = Duration::from_us((TICK_US << TAG_BITS) * LIFE_PERIODS as u64);
+
+/// The MSS that a cookie can say, in ascending order; the largest that is not above the peer's is taken, so that it never
+/// gets more than it takes (MUST-16). The least is what we believe at all; then the defaults of IPv4 and IPv6 (MUST-15), what
+/// tunnels leave of an Ethernet, IPv6 and IPv4 over an Ethernet, and jumbo frames.
+const MSS: [u16; 8] = [MIN_SND_MSS, 256, 536, 1220, 1360, 1440, 1460, 8960];
+
+/// The bits of a timestamp that say the terms: the peer's window scale in four bits, ...
+const TERMS_MASK: u32 = 0x3f;
+/// ... of which this value means that windows are not scaled, ...
+const NO_SCALE: u32 = 0xf;
+/// ... selective acknowledgments, ...
+const TERM_SACK: u32 = 0x10;
+/// ... and explicit congestion notification.
+const TERM_ECN: u32 = 0x20;
+
+/// Set in what is hashed where there are timestamps.
+const HASHED_TIMESTAMPS: u64 = 1 << 6;
+/// Our own window scale stands so far to the left in what is hashed: it must not change between SYN and ACK.
+const HASHED_SCALE_SHIFT: u32 = 8;
+
+/// The secrets of this host that a connection's cookie is made with.
+pub(crate) struct Secrets<H: Fn([u64; 2]) -> u64> {
+    /// The keyed hash of the connection that its initial sequence numbers start from (RFC 6528 section 3).
+    pub(crate) isn_hash: u32,
+    /// A pseudo-random function of the connection's ends and two words, under another key.
+    pub(crate) tag: H,
+}
+
+impl<H: Fn([u64; 2]) -> u64> Secrets<H> {
+    /// The tag of a cookie for the peer's initial sequence number, of this period and with these terms.
+    fn tag_of(&self, irs: SeqNumber, period: u64, terms: u64) -> u32 {
+        let first = (u64::from(irs.raw()) << 32) | (period & u64::from(u32::MAX));
+        (self.tag)([first, terms]) as u32 & TAG_MASK
+    }
+
+    /// The initial sequence number of a period's first tick.
+    fn start_of(&self, period: u64) -> SeqNumber {
+        SeqNumber::from_raw(self.isn_hash.wrapping_add((period << TAG_BITS) as u32))
+    }
+}
+
+/// The clock's upper bits.
+fn period(now: Instant) -> u64 {
+    clock(now) >> TAG_BITS
+}
+
+/// What is hashed of the terms.
+fn hashed(terms: Option<u32>, rcv_wscale: u8) -> u64 {
+    let terms = terms.map_or(0, |bits| u64::from(bits) | HASHED_TIMESTAMPS);
+    terms | (u64::from(rcv_wscale) << HASHED_SCALE_SHIFT)
+}
+
+/// The timestamp with these terms that is closest to the clock and not after it: a peer must never see ours go back.
+fn with_terms(clock: u32, terms: u32) -> u32 {
+    let val = (clock & !TERMS_MASK) | terms;
+    if ts_before(clock, val) {
+        val.wrapping_sub(TERMS_MASK + 1)
+    } else {
+        val
+    }
+}
+
+/// The SYN-ACK that answers a SYN for a listener, and is all that is kept of it. Of `params` the initial sequence number
+/// does not count.
+pub(crate) fn syn_ack(
+    now: Instant,
+    syn: &Segment,
+    params: &SynReqParams,
+    cfg: &Config,
+    secrets: &Secrets<impl Fn([u64; 2]) -> u64>,
+) -> SegmentOut {
+    let mut syn = *syn;
+    if !cfg.timestamps || syn.options.timestamps.is_none() {
+        // There is no room for them.
+        syn.options.wscale = None;
+        syn.options.sack_permitted = false;
+        syn.flags = Flags::SYN;
+    }
+    // Nothing happened that is to be counted: it does when the peer proves that it is there.
+    let mut unseen = Outbox::new();
+    let request = SynReq::open(now, &syn, params, false, cfg, &mut unseen);
+    let mut segment = request.syn_ack(now);
+    let terms = segment.options.timestamps.as_mut().map(|timestamps| {
+        let mut terms = NO_SCALE;
+        if let (Some(_), Some(scale)) = (segment.options.wscale, syn.options.wscale) {
+            terms = u32::from(scale.min(MAX_WINDOW_SCALE));
+        }
+        if segment.options.sack_permitted {
+            terms |= TERM_SACK;
+        }
+        if segment.flags.contains(Flags::ECE) {
+            terms |= TERM_ECN;
+        }
+        timestamps.val = with_terms(timestamps.val, terms);
+        terms
+    });
+    let index = MSS.partition_point(|mss| *mss <= request.snd_mss());
+    let index = (index as u32).saturating_sub(1);
+    let period = period(now);
+    let tag = secrets.tag_of(syn.seq, period, hashed(terms, params.rcv_wscale));
+    segment.seq = secrets.start_of(period) + (tag.wrapping_add(index) & TAG_MASK);
+    segment
+}
+
+/// The request that a cookie was sent for, made of the ACK that brings it back; the ACK is to be given to what it
+/// [establishes](SynReq::establish). Of `params` the initial sequence number does not count. The arc of the SYN is in `out`.
+///
+/// # Errors
+///
+/// `SynCookieBad`: it is none of ours, or the settings that it agreed to have changed; `SynCookieOld`.
+pub(crate) fn request(
+    now: Instant,
+    ack: &Segment,
+    params: &SynReqParams,
+    cfg: &Config,
+    secrets: &Secrets<impl Fn([u64; 2]) -> u64>,
+    out: &mut Outbox,
+) -> Result<SynReq, DropReason> {
+    let (iss, irs) = (ack.ack - 1, ack.seq - 1);
+    let terms = ack
+        .options
+        .timestamps
+        .map(|timestamps| timestamps.ecr & TERMS_MASK);
+    // How many periods ago: the upper bits tell, for whatever they are worth.
+    let now_period = period(now);
+    let since_start = iss.distance_from(secrets.start_of(0));
+    let age = (now_period as u8).wrapping_sub((since_start >> TAG_BITS) as u8);
+    let then = now_period.wrapping_sub(u64::from(age));
+    let tag = secrets.tag_of(irs, then, hashed(terms, params.rcv_wscale));
+    let index = since_start.wrapping_sub(tag) & TAG_MASK;
+    let Some(mss) = MSS.get(index as usize) else {
+        return Err(DropReason::SynCookieBad);
+    };
+    if age >= LIFE_PERIODS {
+        return Err(DropReason::SynCookieOld);
+    }
+    let Some(syn) = syn_of(ack, irs, *mss, terms, cfg) else {
+        return Err(DropReason::SynCookieBad);
+    };
+    let params = SynReqParams { iss, ..*params };
+    Ok(SynReq::reopen(now, &syn, &params, cfg, out))
+}
+
+/// The SYN, as far as it counts; `None`: it asked for what is not allowed any more.
+fn syn_of(
+    ack: &Segment,
+    irs: SeqNumber,
+    mss: u16,
+    terms: Option<u32>,
+    cfg: &Config,
+) -> Option<Segment> {
+    let terms = match terms {
+        Some(_) if !cfg.timestamps => return None,
+        Some(terms) => terms,
+        None => NO_SCALE,
+    };
+    let scale = terms & NO_SCALE;
+    let wscale = (scale != NO_SCALE).then_some(scale as u8);
+    let sack_permitted = terms & TERM_SACK != 0;
+    let ecn = terms & TERM_ECN != 0;
+    let forbidden = (wscale.is_some() && !cfg.window_scaling)
+        || (sack_permitted && !cfg.sack)
+        || (ecn && cfg.ecn == 0);
+    if forbidden {
+        return None;
+    }
+    Some(Segment {
+        seq: irs,
+        ack: SeqNumber::from_raw(0),
+        flags: if ecn {
+            Flags::SYN | Flags::ECE | Flags::CWR
+        } else {
+            Flags::SYN
+        },
+        options: Options {
+            mss: Some(mss),
+            wscale,
+            sack_permitted,
+            // The SYN's own is not known any more; this one is not older.
+            timestamps: ack.options.timestamps.map(|timestamps| Timestamps {
+                val: timestamps.val,
+                ecr: 0,
+            }),
+            ..Options::none()
+        },
+        payload_len: 0,
+        ..*ack
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fsm::tcb::ts_clock;
+    use crate::fsm::State;
+
+    const ISN_HASH: u32 = 0x1234_5678;
+    const IRS: u32 = 0xffff_fff0;
+    const KEY: u64 = 42;
+
+    /// Bits as good as random: the output function of SplitMix64.
+    fn mix(seed: u64) -> u64 {
+        let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn secrets(key: u64) -> Secrets<impl Fn([u64; 2]) -> u64> {
+        Secrets {
+            isn_hash: ISN_HASH,
+            tag: move |[a, b]| mix(mix(mix(key) ^ a) ^ b),
+        }
+    }
+
+    fn params() -> SynReqParams {
+        SynReqParams {
+            iss: SeqNumber::from_raw(0),
+            ts_offset: 99,
+            mss: 1_460,
+            default_snd_mss: 536,
+            path_mss: 1_460,
+            rcv_space: 60_000,
+            rcv_wscale: 7,
+        }
+    }
+
+    fn at(secs: u64) -> Instant {
+        Instant::from_us(secs * 1_000_000)
+    }
+
+    fn syn(options: Options) -> Segment {
+        Segment {
+            src_port: 80,
+            dst_port: 40_000,
+            seq: SeqNumber::from_raw(IRS),
+            ack: SeqNumber::from_raw(0),
+            flags: Flags::SYN,
+            wnd: 8_000,
+            urg: 0,
+            options,
+            header_len: 20,
+            payload_len: 0,
+        }
+    }
+
+    fn full() -> Options {
+        Options {
+            mss: Some(1_460),
+            wscale: Some(9),
+            sack_permitted: true,
+            timestamps: Some(Timestamps { val: 500, ecr: 0 }),
+            ..Options::none()
+        }
+    }
+
+    /// What the peer answers to a SYN-ACK.
+    fn ack_of(syn_ack: &SegmentOut) -> Segment {
+        Segment {
+            seq: syn_ack.ack,
+            ack: syn_ack.seq + 1,
+            flags: Flags::ACK,
+            options: Options {
+                timestamps: syn_ack.options.timestamps.map(|ours| Timestamps {
+                    val: 510,
+                    ecr: ours.val,
+                }),
+                ..Options::none()
+            },
+            ..syn(Options::none())
+        }
+    }
+
+    fn answer(now: Instant, options: Options) -> SegmentOut {
+        syn_ack(
+            now,
+            &syn(options),
+            &params(),
+            &Config::default(),
+            &secrets(KEY),
+        )
+    }
+
+    fn take(now: Instant, ack: &Segment) -> Result<SynReq, DropReason> {
+        let mut out = Outbox::new();
+        request(
+            now,
+            ack,
+            &params(),
+            &Config::default(),
+            &secrets(KEY),
+            &mut out,
+        )
+    }
+
+    #[test]
+    fn all_terms_come_back() {
+        let scales = (0..=MAX_WINDOW_SCALE).map(Some).chain([None]);
+        for (n, wscale) in scales.enumerate() {
+            for sack_permitted in [false, true] {
+                for (mss, kept) in [
+                    (0, 48),
+                    (100, 48),
+                    (255, 48),
+                    (256, 256),
+                    (536, 536),
+                    (1_219, 536),
+                    (1_220, 1_220),
+                    (1_360, 1_360),
+                    (1_452, 1_440),
+                    (1_460, 1_460),
+                    (8_959, 1_460),
+                    (u16::MAX, 8_960),
+                ] {
+                    let now = at(1_000 + 17 * n as u64);
+                    let options = Options {
+                        mss: Some(mss),
+                        wscale,
+                        sack_permitted,
+                        ..full()
+                    };
+                    let sent = answer(now, options);
+                    assert_eq!(sent.flags, Flags::SYN | Flags::ACK);
+                    assert_eq!(sent.options.mss, Some(1_460));
+                    assert_eq!(sent.options.wscale, wscale.map(|_| 7));
+                    assert_eq!(sent.options.sack_permitted, sack_permitted);
+                    let mut out = Outbox::new();
+                    let again = request(
+                        now + Duration::from_secs(1),
+                        &ack_of(&sent),
+                        &params(),
+                        &Config::default(),
+                        &secrets(KEY),
+                        &mut out,
+                    )
+                    .unwrap();
+                    assert_eq!(again.snd_mss(), kept);
+                    assert_eq!(again.state(), State::SynReceived);
+                    let arcs: Vec<_> = out.arcs.iter().map(|id| id.arc().name).collect();
+                    assert_eq!(arcs, ["listen-rcv-syn"]);
+                    // The same SYN-ACK again, but for the clock: all that was agreed upon is there.
+                    let repeated = again.syn_ack(now);
+                    assert_eq!((repeated.seq, repeated.ack), (sent.seq, sent.ack));
+                    assert_eq!(repeated.options.wscale, sent.options.wscale);
+                    assert_eq!(repeated.options.sack_permitted, sack_permitted);
+                    assert_eq!(again.peer_scale(), wscale);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_timestamps_nothing_else_is_offered_and_the_mss_comes_back() {
+        let options = Options {
+            timestamps: None,
+            ..full()
+        };
+        let sent = answer(at(5), options);
+        assert_eq!(sent.options.wscale, None);
+        assert_eq!(sent.options.timestamps, None);
+        assert!(!sent.options.sack_permitted);
+        let again = take(at(5), &ack_of(&sent)).unwrap();
+        assert_eq!((again.snd_mss(), again.peer_scale()), (1_460, None));
+        // A SYN without any option: the default (MUST-15).
+        let sent = answer(at(5), Options::none());
+        assert_eq!(take(at(5), &ack_of(&sent)).unwrap().snd_mss(), 536);
+    }
+
+    #[test]
+    fn a_cookie_grows_old() {
+        let period_us = LIFE.as_us() / u64::from(LIFE_PERIODS);
+        for start in [0, 7, 254, 255, 256, 1 << 33] {
+            let first = Instant::from_us(start * period_us);
+            for made in [first, first + Duration::from_us(period_us - 1)] {
+                let ack = ack_of(&answer(made, full()));
+                let last = first + Duration::from_us(2 * period_us - 1);
+                assert!(take(made, &ack).is_ok());
+                assert!(take(last, &ack).is_ok());
+                let late = last + Duration::from_us(1);
+                assert_eq!(take(late, &ack), Err(DropReason::SynCookieOld));
+                let very_late = late + Duration::from_us(200 * period_us);
+                assert_eq!(take(very_late, &ack), Err(DropReason::SynCookieOld));
+            }
+        }
+    }
+
+    #[test]
+    fn no_bit_of_it_can_be_changed() {
+        let ack = ack_of(&answer(at(900), full()));
+        assert!(take(at(901), &ack).is_ok());
+        for bit in 0..32 {
+            let flip = |raw: u32| raw ^ (1 << bit);
+            let mut number = ack;
+            number.ack = SeqNumber::from_raw(flip(ack.ack.raw()));
+            // The lowest bits choose an MSS: a peer may lie about its own.
+            if take(at(901), &number).is_ok() {
+                assert!(bit < 3, "bit {bit} of the acknowledgment");
+            }
+            let mut peers = ack;
+            peers.seq = SeqNumber::from_raw(flip(ack.seq.raw()));
+            assert_eq!(take(at(901), &peers), Err(DropReason::SynCookieBad));
+            let mut echo = ack;
+            let ours = echo.options.timestamps.as_mut().unwrap();
+            ours.ecr = flip(ours.ecr);
+            assert_eq!(take(at(901), &echo).is_err(), bit < 6);
+        }
+        // Nor can both numbers move together, timestamps be left out, or another connection bring it back.
+        let mut moved = ack;
+        moved.seq = ack.seq + 1;
+        moved.ack = ack.ack + 1;
+        assert_eq!(take(at(901), &moved), Err(DropReason::SynCookieBad));
+        let mut bare = ack;
+        bare.options.timestamps = None;
+        assert_eq!(take(at(901), &bare), Err(DropReason::SynCookieBad));
+        let mut out = Outbox::new();
+        let other = secrets(KEY + 1);
+        let taken = request(
+            at(901),
+            &ack,
+            &params(),
+            &Config::default(),
+            &other,
+            &mut out,
+        );
+        assert_eq!(taken, Err(DropReason::SynCookieBad));
+        assert!(out.arcs.is_empty());
+    }
+
+    #[test]
+    fn of_all_numbers_sixteen_are_taken() {
+        let now = at(100_000);
+        let ack = ack_of(&answer(now, full()));
+        let hashed = hashed(Some(ack.options.timestamps.unwrap().ecr & TERMS_MASK), 7);
+        let mut taken = 0;
+        for age in 0..256 {
+            let then = period(now) - age;
+            let tag = secrets(KEY).tag_of(SeqNumber::from_raw(IRS), then, hashed);
+            for index in 0..64 {
+                let mut guess = ack;
+                let low = tag.wrapping_add(index).wrapping_sub(8) & TAG_MASK;
+                guess.ack = secrets(KEY).start_of(then) + low + 1;
+                taken += u32::from(take(now, &guess).is_ok());
+            }
+        }
+        assert_eq!(taken, 16);
+        for n in 0..1_000_000 {
+            let mut guess = ack;
+            guess.ack = SeqNumber::from_raw(mix(n) as u32);
+            assert!(take(now, &guess).is_err());
+        }
+    }
+
+    #[test]
+    fn settings_that_changed_since_are_not_agreed_to() {
+        let ack = ack_of(&answer(at(10), full()));
+        let with = |change: fn(&mut Config, &mut SynReqParams)| {
+            let (mut cfg, mut params) = (Config::default(), params());
+            change(&mut cfg, &mut params);
+            request(
+                at(10),
+                &ack,
+                &params,
+                &cfg,
+                &secrets(KEY),
+                &mut Outbox::new(),
+            )
+        };
+        assert!(with(|_, _| ()).is_ok());
+        for changed in [
+            with(|cfg, _| cfg.timestamps = false),
+            with(|cfg, _| cfg.window_scaling = false),
+            with(|cfg, _| cfg.sack = false),
+            with(|_, params| params.rcv_wscale = 6),
+        ] {
+            assert_eq!(changed, Err(DropReason::SynCookieBad));
+        }
+    }
+
+    #[test]
+    fn the_number_stays_within_a_period_of_the_clocks() {
+        for n in 0..1_000 {
+            let now = Instant::from_us(mix(n) >> 12);
+            let iss = answer(now, full()).seq;
+            let start = crate::fsm::initial_sequence_number(ISN_HASH, now);
+            let apart = (iss.distance_from(start) as i32).unsigned_abs();
+            assert!(apart <= TAG_MASK, "{apart}");
+        }
+    }
+
+    #[test]
+    fn the_timestamp_is_at_most_64_ms_behind_the_clock() {
+        for clock in (0..500).chain(u32::MAX - 500..=u32::MAX) {
+            for terms in 0..=TERMS_MASK {
+                let val = with_terms(clock, terms);
+                assert_eq!(val & TERMS_MASK, terms);
+                assert!(clock.wrapping_sub(val) <= TERMS_MASK);
+            }
+        }
+        let sent = answer(at(3), full()).options.timestamps.unwrap();
+        assert!(ts_clock(at(3), 99).wrapping_sub(sent.val) <= TERMS_MASK);
+        assert_eq!(sent.ecr, 500);
+    }
+}

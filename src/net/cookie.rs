@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Handshakes by SYN cookie (RFC 4987 3.6): no request, no memory, no timer between the SYN and the ACK of our SYN-ACK.
+//!
+//! The SYN takes no arc when it comes, for nothing is in SYN-RECEIVED then. The ACK that brings the cookie back proves that it
+//! came, and both arcs, LISTEN to SYN-RECEIVED and on, are taken then. Locks: see [`super`].
+
+use super::accept::Shared;
+use super::pernet::PerNet;
+use super::request::{establish, new_child, params_of_listener};
+use super::rx::{Arrived, Taken};
+use super::{effects, instance, now, tx, Socket};
+use crate::src::fsm::{cookie, Config, DropReason, Flags, Instant, Outbox, State, SynReqParams};
+use crate::src::kapi::hash::Key;
+use crate::src::kapi::route::Route;
+use kernel::prelude::*;
+use kernel::sync::aref::ARef;
+
+/// The setting with which cookies are sent where there is no room for a request.
+const WHEN_FULL: u8 = 1;
+
+/// Is a SYN for this listener to be answered by a cookie?
+pub(super) fn wanted(shared: &Shared, config: &Config) -> bool {
+    match config.syncookies {
+        0 => false,
+        WHEN_FULL => shared.requests_are_full(config.max_syn_backlog),
+        _ => true,
+    }
+}
+
+/// The secrets that the cookies of a connection are made with.
+fn secrets(key: &Key) -> cookie::Secrets<impl Fn([u64; 2]) -> u64 + '_> {
+    cookie::Secrets {
+        isn_hash: instance().secret.connection(key) as u32,
+        tag: |words| instance().cookie_secret.tag(key, words),
+    }
+}
+
+/// Answers a SYN by a SYN-ACK with a cookie, and keeps nothing.
+pub(super) fn answer(
+    listener: &Socket,
+    arrived: &Arrived,
+    now: Instant,
+    params: &SynReqParams,
+    config: &Config,
+    route: Route,
+) {
+    let net = listener.net();
+    let key = &arrived.key;
+    let segment = cookie::syn_ack(now, &arrived.segment, params, config, &secrets(key));
+    listener.shared().note_cookie(now);
+    PerNet::of(net).counters().drop(DropReason::SynCookieSent);
+    // If it is lost, the peer's SYN comes again.
+    let _ = tx::send_by(net, route, key, &segment);
+}
+
+/// An ACK for a listener: if it brings a cookie back, it opens a connection.
+///
+/// # Errors
+///
+/// The segment, if it does not: the listener knows no such connection.
+pub(super) fn take(listener: &ARef<Socket>, arrived: Arrived) -> Result<Taken, Arrived> {
+    let net = listener.net();
+    let per_net = PerNet::of(net);
+    let (now, config) = (now(), per_net.config());
+    let shared = listener.shared();
+    if config.syncookies == 0
+        || arrived.segment.flags.contains(Flags::SYN)
+        || !shared.cookies_are_out(now)
+    {
+        return Err(arrived);
+    }
+    let key = arrived.key;
+    let interface = tx::answer_interface(key.remote, arrived.interfaces.0);
+    let route = Route::find(
+        net,
+        Some(&**listener),
+        key.local,
+        key.remote,
+        interface,
+        listener.mark(),
+        instance().protocol,
+    );
+    let Ok(route) = route else {
+        per_net.counters().drop(DropReason::NoRoute);
+        return Ok(Taken::Done);
+    };
+    let params = params_of_listener(listener, &key, now, &route, &config, None);
+    let mut out = Outbox::new();
+    let machine = match cookie::request(
+        now,
+        &arrived.segment,
+        &params,
+        &config,
+        &secrets(&key),
+        &mut out,
+    ) {
+        Ok(machine) => machine,
+        Err(reason) => {
+            per_net.counters().drop(reason);
+            return Err(arrived);
+        }
+    };
+    let Some(slot) = shared.reserve() else {
+        // As if the ACK were lost: what the peer sends next brings the cookie back, too, if it is the first.
+        per_net.counters().drop(DropReason::AcceptQueueFull);
+        return Ok(Taken::Done);
+    };
+    let Some(sk) = new_child(&machine, listener, &key, interface, now, &config) else {
+        per_net.counters().drop(DropReason::NoMemory);
+        shared.give_back(slot);
+        return Ok(Taken::Done);
+    };
+    if !instance().tables.insert_unique(&*sk) {
+        // The same ACK on another CPU was first.
+        discard(&sk);
+        shared.give_back(slot);
+        return Ok(Taken::Again(arrived));
+    }
+    per_net.counters().count(&out);
+    per_net.counters().drop(DropReason::SynCookieTaken);
+    establish(listener, sk, slot, arrived);
+    Ok(Taken::Done)
+}
+
+/// Ends a child that nobody but us has seen: no arc is taken.
+fn discard(sk: &Socket) {
+    let mut locked = sk.bh_lock();
+    if let Some(guard) = locked.unowned() {
+        guard.orphan();
+        guard.set_kernel_state_silently(super::kernel_state(State::Closed));
+        effects::bury(guard);
+    }
+}
