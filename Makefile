@@ -2,7 +2,7 @@
 # Every task by name. The module itself is built by the kernel's kbuild, from Kbuild.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test host-test guest-test conformance module kernels shell lint doc clean
+.PHONY: help run test host-test guest-test netem goodput conformance module kernels shell lint doc clean
 
 # A build directory of its own for each of several checkouts' or people's runs.
 BUILD ?= $(CURDIR)/build
@@ -14,6 +14,8 @@ help:
 	@echo 'make module       build rust_tcpfsm.ko for the guest kernel, or for KDIR=<built kernel tree with CONFIG_RUST=y>'
 	@echo 'make test         host tests, then the kselftests in a debug kernel (first builds it: 16 minutes)'
 	@echo "make host-test    the host tests alone; make guest-test: the kselftests alone (TESTS='a.sh b.sh' some of them)"
+	@echo 'make netem        the transfers over bad networks at their full size, in a debug kernel'
+	@echo 'make goodput      how fast the module is beside native TCP over bad networks (build/goodput.json)'
 	@echo 'make conformance  RFC 9293 requirement by requirement: which test proves it (after make test)'
 	@echo 'make lint         rustfmt, clippy, shellcheck'
 	@echo 'make doc          the documentation of the code, in build/doc'
@@ -36,6 +38,12 @@ host-test:
 
 guest-test:
 	@qemu/test.sh guest
+
+netem:
+	@NETEM_MIB=$(or $(NETEM_MIB),32) TESTS=netem.sh qemu/test.sh guest
+
+goodput:
+	@qemu/goodput.sh
 
 kernels:
 	@qemu/deps.sh build

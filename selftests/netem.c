@@ -57,6 +57,7 @@ struct transfer {
 	bool peer_done;
 	bool shut;
 	uint64_t next_send_ns;
+	uint64_t start_ns, end_ns;	/* the open connection, the peer's end */
 };
 
 static uint64_t now_ns(void)
@@ -158,6 +159,7 @@ static void pull(struct transfer *t)
 	errno = 0;
 	if (n == 0) {
 		t->peer_done = true;
+		t->end_ns = now_ns();
 		if (t->received != t->to_receive)
 			fail(t, "the peer's end came too early");
 		return;
@@ -181,9 +183,9 @@ static void pull(struct transfer *t)
 
 static void run(struct transfer *t)
 {
-	uint64_t start = now_ns();
 	int ms, ready;
 
+	t->start_ns = now_ns();
 	while (!t->peer_done || !t->shut) {
 		struct pollfd p = { .fd = t->fd };
 
@@ -217,7 +219,7 @@ static void run(struct transfer *t)
 			push(t);
 	}
 	printf("sent %llu received %llu seconds %.6f\n", (unsigned long long)t->sent, (unsigned long long)t->received,
-	       (now_ns() - start) / 1e9);
+	       (t->end_ns - t->start_ns) / 1e9);
 	if (close(t->fd))
 		fail(NULL, "close");
 }
