@@ -5,7 +5,8 @@
 #
 # Run by qemu/goodput.sh in virtual time. A line to standard output for each transfer:
 #   goodput CASE-NUMBER PROTOCOL SEED OCTETS SECONDS NAME
-# GOODPUT_CASES: a regular expression; the cases alone whose names match. GOODPUT_PROTOCOLS: "6 253".
+# GOODPUT_CASES: a regular expression; the cases alone whose names match. GOODPUT_PROTOCOLS: "6 253". GOODPUT_SEEDS: at
+# most so many.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -44,6 +45,7 @@ number=0
 for entry in "${cases[@]}"; do
 	IFS='|' read -r name kib seeds netem <<<"$entry"
 	number=$((number + 1))
+	if [ "$seeds" -gt "${GOODPUT_SEEDS:-$seeds}" ]; then seeds=$GOODPUT_SEEDS; fi
 	[[ $name =~ ${GOODPUT_CASES:-.} ]] || continue
 	for ((seed = 1; seed <= seeds; seed++)); do
 		for proto in ${GOODPUT_PROTOCOLS:-6 253}; do
