@@ -262,7 +262,11 @@ static void prompt_out(const struct segment *s)
 
 static void received(const struct segment *s)
 {
-	if (s->flags & ACK && local.known) {
+	uint32_t seq = s->seq - remote.isn;
+	/* One that is old as a whole is dropped, its ACK unread (RFC 9293 3.10.7.4). */
+	bool old = !(s->flags & SYN) && (s->len ? seq + s->len <= acknowledged : seq < acknowledged);
+
+	if (s->flags & ACK && local.known && !old) {
 		learn(s->ns, 0, s->ack - local.isn);
 		for (int i = 0; i < s->blocks; i++)
 			learn(s->ns, s->block[i][0] - local.isn, s->block[i][1] - local.isn);

@@ -92,6 +92,14 @@ class WireSanity(unittest.TestCase):
         c.add(40, "out", 1001, 1, 1000)
         self.assertEqual(self.violated(c, self.SENDER), set())
 
+    def test_ack_in_an_old_segment(self):
+        c = self.sender()
+        c.add(50, "in", 1, 2001, 100)
+        c.add(51, "out", 4001, 101, 1000)
+        c.add(60, "in", 1, 3001, 100)
+        c.add(70, "out", 2001, 101, 1000)
+        self.assertEqual(self.violated(c, self.SENDER), set())
+
     def test_sent_again_though_selectively_acknowledged(self):
         block = bytes([1, 1, 5, 10]) + struct.pack(">II", 3001 - 500, 4001 - 500)
         c = self.sender()
