@@ -44,7 +44,11 @@ sane() {
 	case $1$2 in client6) address=fd09:0::1 ;; server4) address=10.9.1.1 ;; server6) address=fd09:1::1 ;; esac
 	"$here/wire_sanity" "$work/$1.pcap" "$address" "$proto" "${@:3}"
 }
-tiny() { sane server 4 nagle | tee "$work/tiny" || grep -q '^nagle: [0-9]* violations' "$work/tiny"; }
+tiny() {
+	sane server 4 nagle >"$work/tiny" || true
+	cat "$work/tiny"
+	grep -q '^nagle: [0-9]* violations' "$work/tiny"
+}
 
 mib=$((1 << 20))
 impair 1 delay 10ms
