@@ -279,6 +279,7 @@ mod tests {
             options,
             header_len: 20,
             payload_len: 0,
+            ce: false,
         }
     }
 
