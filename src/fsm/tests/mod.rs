@@ -5,11 +5,13 @@
 mod close;
 mod ecn;
 mod illegal;
+mod keepalive;
 mod lossy;
 mod open;
 mod random;
 mod recovery;
 mod retransmit;
+mod settings;
 mod stream;
 mod table;
 mod time_wait;
