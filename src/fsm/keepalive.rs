@@ -105,6 +105,7 @@ impl<L: RecordList> Tcb<L> {
 
     /// A timeout is about to be counted: the first one tells that the connection is stalled since what it is about was sent.
     pub(super) fn note_stall(&mut self, now: Instant) {
+        self.traffic.timeouts = self.traffic.timeouts.saturating_add(1);
         if self.retries == 0 {
             let sent_at = now.as_us().saturating_sub(self.rtt.rto().as_us());
             self.life.stalled_since = Instant::from_us(sent_at);

@@ -21,6 +21,7 @@ pub(crate) mod dispatch;
 pub(crate) mod ecn;
 pub(crate) mod hystart;
 pub(crate) mod icmp;
+pub(crate) mod info;
 pub(crate) mod invariants;
 pub(crate) mod isn;
 pub(crate) mod keepalive;

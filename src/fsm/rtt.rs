@@ -107,7 +107,6 @@ impl RttEstimator {
     }
 
     /// RTTVAR in microseconds; 0 before the first sample.
-    #[cfg(test)]
     pub(crate) const fn rttvar_us(&self) -> u32 {
         self.rttvar_us
     }

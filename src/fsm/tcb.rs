@@ -8,6 +8,7 @@
 use super::arcs::{Event, MachineState, State};
 use super::congestion::{Congestion, Kind};
 use super::ecn::Ecn;
+use super::info::Traffic;
 use super::keepalive::Liveness;
 use super::outbox::{ConnError, Fate, Outbox, Wake};
 use super::records::RecordList;
@@ -196,6 +197,8 @@ pub(crate) struct Tcb<L: RecordList> {
     pub(super) settings: Settings,
     /// Is the peer there?
     pub(super) life: Liveness,
+    /// What went over the wire.
+    pub(super) traffic: Traffic,
 
     /// What is in flight: see [`scoreboard`](super::scoreboard).
     pub(super) sent: L,
@@ -272,6 +275,7 @@ impl<L: RecordList> Tcb<L> {
             settings: Settings::new(),
             life: Liveness::default(),
             ecn: Ecn::default(),
+            traffic: Traffic::default(),
             sent: L::default(),
             sums: Sums::default(),
             held: L::default(),

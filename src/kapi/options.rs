@@ -11,6 +11,24 @@ use kernel::prelude::*;
 /// What TCP_INFO tells.
 pub(crate) use bindings::tcp_info as Info;
 
+/// What `tcpi_options` says was agreed upon.
+pub(crate) mod negotiated {
+    pub(crate) use crate::src::ffi::bindings::{
+        TCPI_OPT_ECN as ECN, TCPI_OPT_SACK as SACK, TCPI_OPT_TIMESTAMPS as TIMESTAMPS,
+        TCPI_OPT_WSCALE as WSCALE,
+    };
+}
+
+/// What `tcpi_ca_state` says of losses.
+pub(crate) mod loss {
+    use crate::src::ffi::bindings as c;
+    pub(crate) const OPEN: u8 = c::tcp_ca_state_TCP_CA_Open as u8;
+    pub(crate) const DISORDER: u8 = c::tcp_ca_state_TCP_CA_Disorder as u8;
+    pub(crate) const CWR: u8 = c::tcp_ca_state_TCP_CA_CWR as u8;
+    pub(crate) const RECOVERY: u8 = c::tcp_ca_state_TCP_CA_Recovery as u8;
+    pub(crate) const LOSS: u8 = c::tcp_ca_state_TCP_CA_Loss as u8;
+}
+
 /// Room for the name of a congestion control, its zero included, as Linux has it.
 pub(crate) const NAME_MAX: usize = bindings::TCP_CA_NAME_MAX as usize;
 

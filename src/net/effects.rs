@@ -101,6 +101,7 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
     if let Some(reply) = out.reply {
         if per_net.allows(&reply, now, config) {
             tx::send(sk, &reply.segment);
+            sk.tcb.count_sent(now, &reply.segment);
         }
     }
     if out.fate == Fate::Live {
@@ -128,6 +129,7 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
 /// Sends all that is due.
 fn transmit(sk: &mut Locked<'_>, now: Instant, config: &Config) {
     while let Some(segment) = sk.tcb.next_segment(now, config) {
+        sk.tcb.count_sent(now, &segment);
         if !tx::send(sk, &segment) {
             // No memory: the retransmission timer is running, it will send it again.
             break;

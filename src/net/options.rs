@@ -6,9 +6,11 @@
 use super::pernet::PerNet;
 use super::request::default_mss;
 use super::{effects, Locked};
+use crate::src::fsm;
 use crate::src::fsm::congestion::Kind;
+use crate::src::fsm::recovery::Phase;
 use crate::src::fsm::{AckMode, BadValue, Config, Duration, Linger2, Settings, State};
-use crate::src::kapi::options::{Info, IntOption};
+use crate::src::kapi::options::{loss, negotiated, Info, IntOption};
 use kernel::prelude::*;
 
 /// setsockopt().
@@ -144,9 +146,104 @@ pub(crate) fn congestion_control(sk: &Locked<'_>) -> &'static str {
 /// TCP_INFO.
 pub(crate) fn info(sk: &mut Locked<'_>, info: &mut Info) {
     info.tcpi_state = super::kernel_state(sk.tcb.state()) as u8;
+    // Nothing is paced.
+    info.tcpi_pacing_rate = u64::MAX;
+    info.tcpi_max_pacing_rate = u64::MAX;
+    let told = sk.tcb.info(super::now());
+    let mss = u32::from(told.snd_mss.max(1));
+    info.tcpi_reordering = DUP_THRESH;
+    info.tcpi_snd_cwnd = segments(told.cwnd, mss);
     if sk.tcb.state() == State::Listen {
         // As Linux: how many wait for accept(), and how many may.
         info.tcpi_unacked = sk.sk().shared().waiting();
         info.tcpi_sacked = sk.sk().shared().limit();
+        return;
     }
+    sender(info, &told, mss);
+    receiver(info, &told);
+    info.tcpi_pmtu = sk.path_mtu;
+}
+
+/// RFC 5681 3.2: as many duplicate acknowledgments mean a loss.
+const DUP_THRESH: u32 = 3;
+
+/// What Linux shows as the threshold before the first loss (TCP_INFINITE_SSTHRESH).
+const NO_SSTHRESH: u32 = 0x7fff_ffff;
+
+/// What Linux takes for the peer's segment size at first (TCP_MSS_DEFAULT).
+const FIRST_RCV_MSS: u32 = 536;
+
+/// Octets as segments: Linux counts in these.
+fn segments(octets: u32, mss: u32) -> u32 {
+    octets.div_ceil(mss)
+}
+
+fn ms(duration: Duration) -> u32 {
+    (duration.as_us() / 1_000).min(u64::from(u32::MAX)) as u32
+}
+
+fn sender(info: &mut Info, told: &fsm::info::Info, mss: u32) {
+    let traffic = &told.traffic;
+    info.tcpi_ca_state = match told.phase {
+        Phase::Open if told.sacked != 0 => loss::DISORDER,
+        Phase::Open => loss::OPEN,
+        Phase::Reduction => loss::CWR,
+        Phase::Fast => loss::RECOVERY,
+        Phase::Timeout => loss::LOSS,
+    };
+    if told.probing {
+        info.tcpi_probes = told.retries;
+    } else {
+        info.tcpi_retransmits = told.retries;
+        info.tcpi_probes = told.keepalives;
+    }
+    info.tcpi_backoff = told.retries;
+    info.tcpi_rto = told.rto.as_us().min(u64::from(u32::MAX)) as u32;
+    info.tcpi_rtt = told.srtt_us;
+    info.tcpi_rttvar = told.rttvar_us;
+    info.tcpi_min_rtt = match told.min_rtt_us {
+        0 => u32::MAX,
+        us => us,
+    };
+    info.tcpi_snd_mss = mss;
+    info.tcpi_unacked = segments(told.unacked, mss);
+    info.tcpi_sacked = segments(told.sacked, mss);
+    info.tcpi_lost = segments(told.lost, mss);
+    info.tcpi_snd_ssthresh = told
+        .ssthresh
+        .map_or(NO_SSTHRESH, |octets| segments(octets, mss));
+    info.tcpi_snd_wnd = told.snd_wnd;
+    info.tcpi_notsent_bytes = told.unsent;
+    info.tcpi_last_data_sent = ms(told.since_data_sent);
+    info.tcpi_last_ack_recv = ms(told.since_ack);
+    info.tcpi_total_retrans = traffic.segs_retrans;
+    info.tcpi_total_rto = traffic.timeouts.min(u32::from(u16::MAX)) as u16;
+    info.tcpi_bytes_acked = traffic.bytes_acked;
+    info.tcpi_bytes_sent = traffic.bytes_sent;
+    info.tcpi_bytes_retrans = traffic.bytes_retrans;
+    info.tcpi_segs_out = traffic.segs_out;
+    info.tcpi_data_segs_out = traffic.data_segs_out;
+    info.tcpi_reord_seen = u32::from(told.reordering_seen);
+}
+
+fn receiver(info: &mut Info, told: &fsm::info::Info) {
+    let traffic = &told.traffic;
+    let option = |on: bool, bit: u32| if on { bit as u8 } else { 0 };
+    info.tcpi_options = option(told.timestamps, negotiated::TIMESTAMPS)
+        | option(told.sack, negotiated::SACK)
+        | option(told.ecn, negotiated::ECN)
+        | option(told.scales.is_some(), negotiated::WSCALE);
+    if let Some((snd, rcv)) = told.scales {
+        info.set_tcpi_snd_wscale(snd);
+        info.set_tcpi_rcv_wscale(rcv);
+    }
+    info.tcpi_advmss = u32::from(told.adv_mss);
+    info.tcpi_rcv_mss = traffic.largest_in.max(FIRST_RCV_MSS);
+    info.tcpi_rcv_wnd = told.rcv_wnd;
+    info.tcpi_rcv_ssthresh = told.rcv_wnd;
+    info.tcpi_rcv_space = told.rcv_buf;
+    info.tcpi_last_data_recv = ms(told.since_data_received);
+    info.tcpi_bytes_received = traffic.bytes_received;
+    info.tcpi_segs_in = traffic.segs_in;
+    info.tcpi_data_segs_in = traffic.data_segs_in;
 }

@@ -184,6 +184,7 @@ pub(crate) fn process(sk: &mut Locked<'_>, arrived: Arrived) -> Taken {
         sk.tcb.set_receive_space(0);
     }
     sk.tcb.on_segment(now, &segment, &config, &mut out);
+    sk.tcb.count_arrived(now, &segment);
     if let Some(deliver) = out.deliver {
         skb.pull(header_len);
         sk.receive_queue_append(skb, deliver.skip, deliver.len);
