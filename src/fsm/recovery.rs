@@ -389,11 +389,13 @@ impl<L: RecordList> Tcb<L> {
             lost = 0;
         }
         let passed = self.snd_una.at_or_after(self.recovery.high_seq);
+        let mut ends_recovery = false;
         match self.recovery.phase {
             Phase::Open => {}
             Phase::Fast | Phase::Reduction if passed => {
                 self.congestion.on_recovered(now, mss);
                 self.leave();
+                ends_recovery = true;
             }
             Phase::Timeout if passed => self.leave(),
             _ => {}
@@ -416,7 +418,8 @@ impl<L: RecordList> Tcb<L> {
                     mss,
                 );
             }
-            Phase::Open | Phase::Timeout if progress.acked != 0 => {
+            // RFC 9937 6.2, RFC 6582 3.2, step 3: what the recovery has delivered does not widen the window once more.
+            Phase::Open | Phase::Timeout if progress.acked != 0 && !ends_recovery => {
                 let limited = self.is_cwnd_limited(pipe_before);
                 self.congestion.on_ack(
                     now,

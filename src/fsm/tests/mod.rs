@@ -3,6 +3,7 @@
 //! The tests of the machine as a whole, and what they share: a connection with round numbers, and a clock that they set.
 
 mod close;
+mod congestion;
 mod ecn;
 mod illegal;
 mod keepalive;
