@@ -374,6 +374,10 @@ impl<L: RecordList> Tcb<L> {
     pub(crate) fn set_path_mss(&mut self, mss: u16) {
         let too_large = mss < self.path_mss.min(self.snd_mss);
         self.path_mss = mss;
+        if self.syn_acked {
+            let mss = self.effective_mss();
+            self.congestion.on_mss_change(mss);
+        }
         if too_large && self.syn_acked && self.snd_una != self.snd_nxt {
             self.resend_flight();
         }

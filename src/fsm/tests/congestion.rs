@@ -211,3 +211,16 @@ fn a_window_that_is_not_used_does_not_grow() {
         assert_eq!(cwnd(&host), 10_000);
     }
 }
+
+#[test]
+fn a_narrower_path_takes_as_many_segments() {
+    for kind in Kind::ALL {
+        let mut host = sender(kind);
+        assert_eq!(cwnd(&host), 10_000);
+        host.tcb.set_path_mss(600);
+        assert_eq!(cwnd(&host), 6_000);
+        // A wider one has to prove itself.
+        host.tcb.set_path_mss(1_460);
+        assert_eq!(cwnd(&host), 6_000);
+    }
+}
