@@ -19,8 +19,8 @@
  *   next one, ack left out: all that `>` lines have seen, win left out: 65535. With `>`, fields left out are not
  *   compared, but the flags, the length (0 if left out), the checksum and the octets are. `len N` is data: both
  *   streams repeat the alphabet, so every octet is checked. Numbers are decimal, 0x.. or negative.
- *   Options stand in order, as on the wire: <mss N,wscale N,sackOK,ts VAL ECR,nop,eol,hex 0102..>; * for a value
- *   that does not matter; ECR left out: the host's last one; <> for no options at all.
+ *   Options stand in order, as on the wire: <mss N,wscale N,sackOK,ts VAL ECR,sack LEFT RIGHT ..,nop,eol,hex 0102..>;
+ *   * for a value that does not matter; ECR left out: the host's last one; <> for no options at all.
  *   Only with `>`:  within A..B	it comes A to B ms after the last event (a segment, or a call that sends)
  *   Only with `<`:  badsum		the checksum is wrong
  *		     trunc N		only N octets of the segment arrive
@@ -50,7 +50,7 @@
  *	state STATE			waits until /proc/net/rtcpfsm shows it for this connection; LISTEN: the listener;
  *					CLOSED: no line
  *	column NAME VALUE|A..B		waits until that column of its line is so
- *	count KIND NAME +N		waits until the counter of /proc/net/rtcpfsm_stat has moved so since the start
+ *	count KIND NAME +N|+A..B	waits until the counter of /proc/net/rtcpfsm_stat has moved so since the start
  *
  * The rest.
  *

@@ -186,15 +186,17 @@ static long long counter(const char *text, const char *kind, const char *name)
 	return -1;
 }
 
-/* `count KIND NAME +N`: how much the counter has moved since the script began. */
+/* `count KIND NAME +N` or `+A..B`: how much the counter has moved since the script began. */
 void expect_count(const char *kind, const char *name, const char *change)
 {
 	uint64_t deadline = now_us() + drill.patience;
-	long long want = number(change), before, after;
+	long long least, most, before, after;
 	char *text;
 
 	if (drill.proto == IPPROTO_TCP)
 		return;
+	if (sscanf(change, "%lld..%lld", &least, &most) != 2)
+		least = most = number(change);
 	before = counter(stat_at_start, kind, name);
 	if (before < 0)
 		fail("/proc/net/rtcpfsm_stat has no line '%s %s'", kind, name);
@@ -202,7 +204,7 @@ void expect_count(const char *kind, const char *name, const char *change)
 		text = read_all("/proc/net/rtcpfsm_stat");
 		after = counter(text, kind, name);
 		free(text);
-		if (after - before == want)
+		if (after - before >= least && after - before <= most)
 			return;
 		if (now_us() >= deadline)
 			fail("got %+lld", after - before);

@@ -9,6 +9,9 @@
 
 static const char flag_letters[] = "FSRPAUEC";
 
+/* An option and four blocks of two numbers. */
+#define MAX_WORDS 9
+
 /* Both streams carry the alphabet over and over, so that every octet tells its place. */
 char stream_octet(uint32_t offset)
 {
@@ -115,11 +118,11 @@ uint8_t parse_flags(const char *word)
 
 /*
  * The option list TEXT as octets. ANY gets a 1 for each octet that is not to be compared ('*'). Timestamps
- * without a second number echo the last one that came from the host.
+ * without a second number echo the last one that came from the host. The numbers of sack count from ISN.
  */
-static int parse_options(const char *text, uint8_t *out, uint8_t *any)
+static int parse_options(const char *text, uint32_t isn, uint8_t *out, uint8_t *any)
 {
-	char copy[256], *save, *item, *word[4];
+	char copy[256], *save, *item, *word[MAX_WORDS];
 	int len = 0, words, i;
 
 	memset(any, 0, 40);
@@ -130,7 +133,7 @@ static int parse_options(const char *text, uint8_t *out, uint8_t *any)
 		char *inner;
 
 		words = 0;
-		for (char *w = strtok_r(item, " ", &inner); w && words < 4; w = strtok_r(NULL, " ", &inner))
+		for (char *w = strtok_r(item, " ", &inner); w && words < MAX_WORDS; w = strtok_r(NULL, " ", &inner))
 			word[words++] = w;
 		if (!words)
 			continue;
@@ -151,6 +154,14 @@ static int parse_options(const char *text, uint8_t *out, uint8_t *any)
 		} else if (!strcmp(word[0], "sackOK")) {
 			out[len++] = 4;
 			out[len++] = 2;
+		} else if (!strcmp(word[0], "sack")) {
+			if (!(words & 1) || len + 2 + 4 * (words - 1) > 40)
+				fail("sack wants pairs of numbers that fit");
+			out[len] = 5;
+			out[len + 1] = 2 + 4 * (words - 1);
+			for (i = 1; i < words; i++)
+				put32(out + len - 2 + 4 * i, isn + (uint32_t)number(word[i]));
+			len += out[len + 1];
 		} else if (!strcmp(word[0], "ts")) {
 			out[len] = 8;
 			out[len + 1] = 10;
@@ -264,7 +275,7 @@ void inject(struct pattern *p)
 	tcp = packet + header;
 	memset(tcp, 0, 60);
 	if (p->has_opt)
-		optlen = (parse_options(p->opt, tcp + 20, any) + 3) & ~3;
+		optlen = (parse_options(p->opt, peer->host_isn, tcp + 20, any) + 3) & ~3;
 	put16(tcp, peer->port);
 	put16(tcp + 2, drill.port);
 	put32(tcp + 4, seq);
@@ -349,7 +360,7 @@ static const char *differs(const struct peer *peer, const struct segment *s, con
 			return "payload";
 	if (!p->has_opt)
 		return NULL;
-	optlen = parse_options(p->opt, opt, any);
+	optlen = parse_options(p->opt, peer->isn, opt, any);
 	if (optlen != s->optlen)
 		return "options";
 	for (i = 0; i < optlen; i++)

@@ -178,6 +178,25 @@ struct sk_buff *rtcpfsm_skb_peek_next(struct sk_buff *skb, const struct sk_buff_
 {
 	return skb_peek_next(skb, q);
 }
+struct sk_buff *rtcpfsm_rb_to_skb(struct rb_node *node) { return rb_to_skb(node); }
+struct sk_buff *rtcpfsm_skb_rb_first(const struct rb_root *root) { return skb_rb_first(root); }
+struct sk_buff *rtcpfsm_skb_rb_last(const struct rb_root *root) { return skb_rb_last(root); }
+struct sk_buff *rtcpfsm_skb_rb_next(struct sk_buff *skb) { return skb_rb_next(skb); }
+void rtcpfsm_skb_rb_link(struct sk_buff *skb, struct rb_node *parent, struct rb_node **link, struct rb_root *root)
+{
+	rb_link_node(&skb->rbnode, parent, link);
+	rb_insert_color(&skb->rbnode, root);
+}
+void rtcpfsm_skb_rb_unlink(struct sk_buff *skb, struct rb_root *root)
+{
+	rb_erase(&skb->rbnode, root);
+	skb->dev = NULL;
+}
+void rtcpfsm_sk_rmem_add(struct sock *sk, int size)
+{
+	atomic_add(size, &sk->sk_rmem_alloc);
+	sk_mem_charge(sk, size);
+}
 int rtcpfsm_pskb_trim(struct sk_buff *skb, unsigned int len) { return pskb_trim(skb, len); }
 unsigned int rtcpfsm_skb_nr_frags(const struct sk_buff *skb) { return skb_shinfo(skb)->nr_frags; }
 struct page *rtcpfsm_skb_frag_page(const struct sk_buff *skb, unsigned int i)

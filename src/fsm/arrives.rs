@@ -50,7 +50,7 @@ impl<L: RecordList> Tcb<L> {
             && segment.flags.bits() & IGNORED == Flags::ACK.bits()
             && segment.seq == self.rcv_nxt
             && segment.payload_len <= self.rcv_wnd()
-            && (segment.payload_len == 0 || self.rcv_space != 0)
+            && (segment.payload_len == 0 || self.is_taken_as_it_comes())
             && segment.ack.distance_from(self.snd_una) <= self.snd_nxt.distance_from(self.snd_una)
             && segment.wnd != 0
             && !segment.ce
@@ -61,6 +61,12 @@ impl<L: RecordList> Tcb<L> {
                 (true, Some(timestamps)) => !ts_before(timestamps.val, self.ts_recent),
                 (true, None) => false,
             }
+    }
+
+    /// Whether the next text goes to the receive queue without more ado.
+    #[inline]
+    fn is_taken_as_it_comes(&self) -> bool {
+        self.rcv_space != 0 && self.held.as_slice().is_empty() && self.gaps.fin_at.is_none()
     }
 
     /// The short way for a predicted segment. Does what [`on_any_segment`](Self::on_any_segment) would do.
@@ -191,6 +197,7 @@ impl<L: RecordList> Tcb<L> {
                 self.challenge(now, ChallengeReason::Syn, out);
             }
         } else if seg_len != 0 {
+            self.note_old(segment.seq, segment.seq + segment.payload_len);
             let ack = self.ack_segment(now);
             out.reply(ack, ReplyWhy::Ack);
         } else {
@@ -329,8 +336,8 @@ impl<L: RecordList> Tcb<L> {
             return DONE;
         }
         if seq.after(self.rcv_nxt) {
+            self.hold(seq, segment.payload_len, fin, out);
             // MAY-13: the sender learns of the gap at once.
-            out.drop = Some(DropReason::OutOfOrder);
             let ack = self.ack_segment(now);
             out.reply(ack, ReplyWhy::Ack);
             return NEXT;
@@ -342,18 +349,25 @@ impl<L: RecordList> Tcb<L> {
         } else {
             self.rcv_wnd()
         };
-        let taken = new.min(room);
-        if taken != 0 {
-            self.deliver(known, taken, out);
+        let mut taken = new.min(room);
+        if let Some(fin_at) = self.gaps.fin_at {
+            // A FIN came before: nothing is behind it.
+            taken = taken.min(fin_at.distance_from(self.rcv_nxt));
+        } else if fin && taken == new {
+            self.gaps.fin_at = Some(text_end);
         }
-        if taken < new {
+        self.note_old(seq, text_end);
+        if taken != 0 {
+            self.note_held_twice(self.rcv_nxt + taken);
+            self.deliver(known, taken, out);
+            self.release_held(out);
+        }
+        if self.gaps.fin_at == Some(self.rcv_nxt) {
+            self.step_8_fin(now, out);
+        } else if taken < new {
             // MUST-66: the rest of the segment was handled all the same; a probe is answered.
             out.drop = Some(DropReason::ReceiveBufferFull);
             self.ack_due = true;
-            return NEXT;
-        }
-        if fin {
-            self.step_8_fin(now, out);
         }
         NEXT
     }
@@ -373,6 +387,7 @@ impl<L: RecordList> Tcb<L> {
         self.rcv_nxt = self.rcv_nxt + 1;
         self.rcv_adv = SeqNumber::max_of(self.rcv_adv, self.rcv_nxt);
         self.fin_received = true;
+        self.forget_held();
         self.ack_due = true;
         out.fin_received = true;
         out.wake |= Wake::READABLE | Wake::STATE_CHANGE;

@@ -96,7 +96,7 @@ impl<L: RecordList> Tcb<L> {
         if self.sums.lost == 0 {
             return None;
         }
-        let mss = u32::from(self.effective_mss());
+        let mss = self.text_mss();
         let (left, right) = next_lost(self.sent.as_slice(), mss)?;
         let len = right.distance_from(left);
         if !self.force {
@@ -150,7 +150,7 @@ impl<L: RecordList> Tcb<L> {
 
     /// RFC 8985 7.3: new data if there is some, else the last segment once more.
     fn tail_probe(&mut self, now: Instant) -> Option<SegmentOut> {
-        let mss = u32::from(self.effective_mss());
+        let mss = self.text_mss();
         let queued = self.unsent_len();
         let offset = self.snd_nxt.distance_from(self.snd_una);
         let len = queued.min(mss).min(self.snd_wnd.saturating_sub(offset));
@@ -183,7 +183,7 @@ impl<L: RecordList> Tcb<L> {
         if queued != 0 && !self.syn_acked {
             return None;
         }
-        let mss = u32::from(self.effective_mss());
+        let mss = self.text_mss();
         let offset = self.snd_nxt.distance_from(self.snd_una);
         // SHLD-15: a window that shrank leaves no room, never a negative one.
         let window_room = self.snd_wnd.saturating_sub(offset);
@@ -222,7 +222,7 @@ impl<L: RecordList> Tcb<L> {
         let flags = self.text_flags(seq, len, fin) | ecn;
         let right = seq + len + u32::from(fin);
         self.push &= right.before(self.write_end);
-        if len < u32::from(self.effective_mss()) {
+        if len < self.text_mss() {
             self.snd_small = right;
         }
         let mut segment = self.segment(now, seq, flags, len);
@@ -254,6 +254,14 @@ impl<L: RecordList> Tcb<L> {
         len != 0 && now && (len == queued || len >= self.max_snd_wnd / 2)
     }
 
+    /// The most octets of data in the next segment: the blocks that it carries take room (RFC 2018 section 3).
+    #[inline]
+    fn text_mss(&self) -> u32 {
+        u32::from(self.effective_mss())
+            .saturating_sub(self.sack_len())
+            .max(1)
+    }
+
     /// So many numbers have left, and are to be timed.
     fn on_the_way(&mut self, now: Instant, octets: u32) {
         self.last_sent = now;
@@ -280,9 +288,11 @@ impl<L: RecordList> Tcb<L> {
     pub(super) fn challenge_ack(&mut self, now: Instant) -> SegmentOut {
         let ack_due = self.ack_due;
         let last_ack_sent = self.last_ack_sent;
+        let duplicate = self.gaps.duplicate;
         let space = core::mem::take(&mut self.rcv_space);
         let segment = self.ack_segment(now);
         self.rcv_space = space;
+        self.gaps.duplicate = duplicate;
         self.last_ack_sent = last_ack_sent;
         self.ack_due = ack_due;
         segment
@@ -324,13 +334,19 @@ impl<L: RecordList> Tcb<L> {
         self.last_ack_sent = self.rcv_nxt;
         self.ack_due = false;
         let (flags, urg) = self.urgent_pointer(seq, flags);
+        let sack = self.sack_blocks();
+        // RFC 2883 4: told once.
+        self.gaps.duplicate = None;
         SegmentOut {
             seq,
             ack: self.rcv_nxt,
             flags,
             wnd: window_field(window, self.rcv_wscale),
             urg,
-            options: self.options(now),
+            options: OutOptions {
+                sack,
+                ..self.options(now)
+            },
             payload_len,
             ect: false,
         }
@@ -341,7 +357,8 @@ impl<L: RecordList> Tcb<L> {
         select_window(
             self.rcv_nxt,
             self.rcv_adv,
-            self.rcv_space,
+            // What is held has its room already.
+            self.rcv_space.saturating_add(self.gaps.octets),
             self.rcv_buf,
             self.rcv_mss,
             self.rcv_wscale,

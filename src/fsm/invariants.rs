@@ -79,6 +79,7 @@ impl<L: RecordList> Tcb<L> {
             state != S::TimeWait || self.timer.is_none(), "TIME-WAIT's timer is not the block's";
         }
 
+        self.held_invariants()?;
         claim! {
             self.timer != Some(TimerKind::Retransmit) || flight != 0, "the retransmission timer has work";
             self.timer != Some(TimerKind::Retransmit) || !self.syn_acked || self.snd_wnd != 0,
@@ -88,6 +89,27 @@ impl<L: RecordList> Tcb<L> {
                 "only an orphan in FIN-WAIT-2 is timed so";
             !matches!(self.timer, Some(TimerKind::SynAck | TimerKind::TimeWait)),
                 "the timers of other objects do not run here";
+        }
+        Ok(())
+    }
+
+    /// Checks what must hold of what came out of order.
+    fn held_invariants(&self) -> Result<(), &'static str> {
+        // Two ranges at the same time: the gap before each.
+        let mut end = self.rcv_nxt;
+        let mut octets = 0u32;
+        for range in self.held.as_slice() {
+            claim! {
+                range.left.after(end), "before each range that is held is a gap";
+                range.right.after(range.left), "no range that is held is empty";
+            }
+            end = range.right;
+            octets = octets.saturating_add(range.right.distance_from(range.left));
+        }
+        claim! {
+            end.at_or_before(self.rcv_adv), "what is held is in the window";
+            self.gaps.octets == octets, "the octets that are held are counted";
+            self.gaps.fin_at.is_none_or(|at| at.after(self.rcv_nxt)), "a FIN that is waited for is to come";
         }
         Ok(())
     }

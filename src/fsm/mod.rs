@@ -30,6 +30,7 @@ pub(crate) mod options;
 pub(crate) mod outbox;
 pub(crate) mod prr;
 pub(crate) mod reasons;
+pub(crate) mod reassembly;
 pub(crate) mod records;
 pub(crate) mod recovery;
 pub(crate) mod reno;

@@ -7,6 +7,7 @@ use core::ops::{BitOr, BitOrAssign};
 use super::arcs::ArcId;
 use super::reasons::{ChallengeReason, DropReason, ResetReason};
 use super::segment::SegmentOut;
+use super::seq::SeqNumber;
 
 /// Why a reply is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,18 @@ pub(crate) struct Deliver {
     /// So many octets at the data's start are not wanted.
     pub(crate) skip: u32,
     /// So many octets after them go to the receive queue. Never 0.
+    pub(crate) len: u32,
+}
+
+/// The part of an arrived segment's data that is to be kept, because what comes before it is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hold {
+    /// The sequence number of its first octet. Octets that are kept already are at neither end; between them there may be
+    /// some, in packets that this one covers.
+    pub(crate) at: SeqNumber,
+    /// So many octets at the data's start are not wanted.
+    pub(crate) skip: u32,
+    /// So many octets after them are to be kept. Never 0.
     pub(crate) len: u32,
 }
 
@@ -170,6 +183,10 @@ pub(crate) struct Outbox {
     pub(crate) reply: Option<Reply>,
     /// To be appended to the receive queue.
     pub(crate) deliver: Option<Deliver>,
+    /// To be kept until what is missing before it has come.
+    pub(crate) hold: Option<Hold>,
+    /// The octets before this number that are kept, and were not delivered, follow in the receive queue.
+    pub(crate) release: Option<SeqNumber>,
     /// The arcs that were taken.
     pub(crate) arcs: ArcList,
     /// Why the segment, or its data, was dropped.
@@ -201,6 +218,8 @@ impl Outbox {
         Self {
             reply: None,
             deliver: None,
+            hold: None,
+            release: None,
             arcs: ArcList::new(),
             drop: None,
             notes: [None; 2],
@@ -262,6 +281,7 @@ mod tests {
         assert!(out.reply.is_none() && out.deliver.is_none() && out.drop.is_none());
         assert!(out.arcs.is_empty() && out.wake.is_empty() && out.notes().next().is_none());
         assert!(out.error.is_none() && out.soft_error.is_none());
+        assert!(out.hold.is_none() && out.release.is_none());
         assert!(!out.acked && !out.fin_received && !out.negative_advice);
         assert!(out.urgent.is_none());
         assert_eq!(out.fate, Fate::Live);

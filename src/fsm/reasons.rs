@@ -89,7 +89,7 @@ reasons! {
         PawsRejected, "paws-rejected", "RFC 7323 5.3";
         /// Without the timestamp that both sides agreed to send.
         MissingTimestamp, "missing-timestamp", "RFC 7323 3.2";
-        /// Data after a gap.
+        /// Note: data, or a FIN, after a gap; it waits for what is missing.
         OutOfOrder, "out-of-order", "RFC 9293 3.10.7.4";
         /// A SYN on a connection that has one.
         SynInWindow, "syn-in-window", "RFC 9293 3.10.7.4";

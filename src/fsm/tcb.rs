@@ -11,6 +11,7 @@ use super::ecn::Ecn;
 use super::info::Traffic;
 use super::keepalive::Liveness;
 use super::outbox::{ConnError, Fate, Outbox, Wake};
+use super::reassembly::Gaps;
 use super::records::RecordList;
 use super::recovery::Recovery;
 use super::rtt::RttEstimator;
@@ -206,6 +207,8 @@ pub(crate) struct Tcb<L: RecordList> {
     pub(super) sums: Sums,
     /// What arrived out of order.
     pub(super) held: L,
+    /// What else is known of that.
+    pub(super) gaps: Gaps,
 }
 
 impl<L: RecordList> Tcb<L> {
@@ -279,6 +282,7 @@ impl<L: RecordList> Tcb<L> {
             sent: L::default(),
             sums: Sums::default(),
             held: L::default(),
+            gaps: Gaps::default(),
         }
     }
 
@@ -336,6 +340,7 @@ impl<L: RecordList> Tcb<L> {
         self.disarm();
         self.ack_due = false;
         self.force = false;
+        self.forget_held();
         out.wake |= Wake::READABLE | Wake::WRITABLE | Wake::STATE_CHANGE;
         if error.is_some() {
             out.error = error;
@@ -433,6 +438,12 @@ impl<L: RecordList> Tcb<L> {
         } else {
             mss
         }
+    }
+
+    /// RCV.NXT: the number that the receive queue ends with.
+    #[inline]
+    pub(crate) fn receive_next(&self) -> SeqNumber {
+        self.rcv_nxt
     }
 
     /// RCV.WND: what the peer may still send, as it was last told.

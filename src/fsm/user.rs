@@ -210,6 +210,8 @@ impl<L: RecordList> Tcb<L> {
         }
         self.on_close(now, out)?;
         self.user_gone = true;
+        // Nobody will read it.
+        self.forget_held_from(self.rcv_nxt);
         self.watch_orphan(now, cfg, out);
         Ok(())
     }

@@ -9,6 +9,7 @@ pub(crate) mod addr;
 pub(crate) mod global;
 pub(crate) mod guard;
 pub(crate) mod hash;
+pub(crate) mod hold;
 pub(crate) mod ip;
 pub(crate) mod lock;
 pub(crate) mod memory;

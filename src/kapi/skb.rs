@@ -48,6 +48,13 @@ impl Skb {
         NonNull::new(skb).map(Skb)
     }
 
+    /// # Safety
+    ///
+    /// `skb` is a valid packet, now owned by the result.
+    pub(super) unsafe fn from_nonnull(skb: NonNull<bindings::sk_buff>) -> Self {
+        Skb(skb)
+    }
+
     pub(super) fn raw(&self) -> *mut bindings::sk_buff {
         self.0.as_ptr()
     }
@@ -55,6 +62,11 @@ impl Skb {
     /// Gives the packet away.
     pub(super) fn into_raw(self) -> *mut bindings::sk_buff {
         core::mem::ManuallyDrop::new(self).0.as_ptr()
+    }
+
+    /// Gives the packet away.
+    pub(super) fn into_nonnull(self) -> NonNull<bindings::sk_buff> {
+        core::mem::ManuallyDrop::new(self).0
     }
 
     /// Frees the packet as one that did its work (drop monitors do not see it).
@@ -247,6 +259,12 @@ impl Skb {
         }
     }
 
+    /// Writes our own note into the packet.
+    pub(super) fn write_note(&self, note: ReceiveNote) {
+        // SAFETY: The packet is ours.
+        unsafe { Skb::note(self.0).write(note) };
+    }
+
     /// Our own note inside the packet while it waits in a receive queue.
     pub(super) fn note(skb: NonNull<bindings::sk_buff>) -> NonNull<ReceiveNote> {
         // SAFETY: `cb` is 48 octets, aligned to 8, and belongs to the layer that holds the packet.
@@ -254,9 +272,31 @@ impl Skb {
     }
 }
 
-/// What is kept in a packet of a receive queue.
+/// What is noted in a packet that waits to be read, or for what comes before it.
+#[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct ReceiveNote {
     /// Octets at the start of the packet that are not payload, or already read.
     pub(super) skip: u32,
+    /// Where the payload ends, from the start of the packet on: at its end, or before it.
+    pub(super) end: u32,
+    /// The place of the payload's first octet in the stream, of a packet that is kept.
+    pub(super) at: u32,
+}
+
+impl ReceiveNote {
+    /// That of a packet with the payload `[skip, skip + len)`.
+    pub(super) fn new(skb: &Skb, skip: u32, len: u32, at: u32) -> Self {
+        let end = skip.saturating_add(len).min(skb.len());
+        ReceiveNote {
+            skip: skip.min(end),
+            end,
+            at,
+        }
+    }
+
+    /// Octets of payload.
+    pub(super) fn len(&self) -> u32 {
+        self.end - self.skip
+    }
 }

@@ -78,6 +78,7 @@ pub(super) struct Storage<P: Protocol> {
     /// [`Guard::defer`] was called; set by the process that owns the socket.
     release_deferred: Atomic<u32>,
     pub(super) send: UnsafeCell<super::stream::SendState>,
+    hold: UnsafeCell<super::hold::HoldState>,
     pub(super) rcv_queued: Atomic<u32>,
     shared: MaybeUninit<P::Shared>,
     locked: UnsafeCell<MaybeUninit<P::Locked>>,
@@ -178,6 +179,11 @@ impl<P: Protocol> Sock<P> {
         unsafe { (*self.storage()).send.get() }
     }
 
+    pub(super) fn hold_state(&self) -> *mut super::hold::HoldState {
+        // SAFETY: The field of a live socket.
+        unsafe { (*self.storage()).hold.get() }
+    }
+
     pub(super) fn rcv_queued_word(&self) -> &Atomic<u32> {
         // SAFETY: An atomic of a live socket.
         unsafe { &(*self.storage()).rcv_queued }
@@ -219,6 +225,8 @@ impl<P: Protocol> Sock<P> {
             core::ptr::addr_of_mut!((*storage).timer_deferred).write(Atomic::new(0));
             core::ptr::addr_of_mut!((*storage).release_deferred).write(Atomic::new(0));
             core::ptr::addr_of_mut!((*storage).send).write(UnsafeCell::new(Default::default()));
+            core::ptr::addr_of_mut!((*storage).hold)
+                .write(UnsafeCell::new(super::hold::HoldState::new()));
             core::ptr::addr_of_mut!((*storage).rcv_queued).write(Atomic::new(0));
             core::ptr::addr_of_mut!((*storage).shared)
                 .cast::<P::Shared>()
@@ -242,6 +250,7 @@ impl<P: Protocol> Sock<P> {
         unsafe {
             assert!(!(*storage).head.is_hashed() && !(*storage).head.is_bound());
             bindings::rtcpfsm_sockets_allocated_dec(sk);
+            (*storage).hold.get_mut().purge();
             (*storage).shared.assume_init_drop();
             (*storage).locked.get_mut().assume_init_drop();
         }

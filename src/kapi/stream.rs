@@ -5,7 +5,7 @@
 
 use super::guard::Guard;
 use super::proto::Message;
-use super::skb::{ReceiveNote, Skb};
+use super::skb::Skb;
 use super::sock::Protocol;
 use crate::src::ffi::bindings;
 use core::ptr::{null_mut, NonNull};
@@ -34,7 +34,7 @@ impl<P: Protocol> Guard<'_, P> {
         unsafe { core::ptr::addr_of_mut!((*self.sk().raw()).sk_write_queue) }
     }
 
-    fn receive_queue(&self) -> *mut bindings::sk_buff_head {
+    pub(super) fn receive_queue(&self) -> *mut bindings::sk_buff_head {
         // SAFETY: The field of a live socket.
         unsafe { core::ptr::addr_of_mut!((*self.sk().raw()).sk_receive_queue) }
     }
@@ -218,24 +218,6 @@ impl<P: Protocol> Guard<'_, P> {
         remaining == 0
     }
 
-    /// Appends an arrived packet, of which the octets `[skip, skip + len)` are new payload, to the receive queue.
-    ///
-    /// The packet's memory is charged to the socket; [`Guard::has_receive_memory`] was asked before.
-    pub(crate) fn receive_queue_append(&mut self, mut skb: Skb, skip: u32, len: u32) {
-        if !skb.trim(skip + len) {
-            return;
-        }
-        // SAFETY: The packet is ours and goes to the queue, which the socket lock guards.
-        unsafe {
-            bindings::rtcpfsm_skb_dst_drop(skb.raw());
-            bindings::rtcpfsm_skb_set_owner_r(skb.raw(), self.sk().raw());
-            Skb::note(NonNull::new_unchecked(skb.raw())).write(ReceiveNote { skip });
-            bindings::rtcpfsm_skb_queue_tail(self.receive_queue(), skb.into_raw());
-        }
-        let word = self.sk().rcv_queued_word();
-        word.store(word.load(Relaxed) + len, Relaxed);
-    }
-
     /// May the receive queue take this packet (SO_RCVBUF, and the protocol's memory)?
     pub(crate) fn has_receive_memory(&mut self, skb: &Skb) -> bool {
         // One packet always fits, so that a small buffer does not stop the stream for ever.
@@ -265,13 +247,8 @@ impl<P: Protocol> Guard<'_, P> {
         let mut at = unsafe { bindings::rtcpfsm_skb_peek(queue) };
         while copied < max && !at.is_null() {
             // SAFETY: A queued packet is valid and has our note.
-            let (skip, len) = unsafe {
-                (
-                    Skb::note(NonNull::new_unchecked(at)).as_ref().skip,
-                    (*at).len,
-                )
-            };
-            let available = len - skip;
+            let note = unsafe { Skb::note(NonNull::new_unchecked(at)).read() };
+            let (skip, available) = (note.skip, note.len());
             if before < available {
                 let take = (available - before).min(max - copied);
                 if let Some(message) = message.as_deref_mut() {
@@ -314,7 +291,7 @@ impl<P: Protocol> Guard<'_, P> {
             // SAFETY: A queued packet is valid and has our note.
             unsafe {
                 let note = Skb::note(head).as_mut();
-                let available = head.as_ref().len - note.skip;
+                let available = note.len();
                 if remaining < available {
                     note.skip += remaining;
                     return;
@@ -337,6 +314,7 @@ impl<P: Protocol> Guard<'_, P> {
         self.send_queue_purge();
         let all = self.sk().rcv_queued();
         self.receive_queue_free(all);
+        self.purge_held();
         let sk = self.sk().raw();
         // SAFETY: We hold the socket lock; nobody else can reach the socket's private page fragment.
         unsafe {

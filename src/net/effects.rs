@@ -175,6 +175,7 @@ pub(crate) fn finish(sk: &mut Locked<'_>) {
     unhash(sk);
     sk.stop_timer();
     sk.send_queue_purge();
+    sk.purge_held();
     sk.set_shutdown(shutdown::RECEIVE | shutdown::SEND);
     if sk.sk().is_dead() {
         bury(sk);

@@ -180,20 +180,46 @@ pub(crate) fn process(sk: &mut Locked<'_>, arrived: Arrived) -> Taken {
     effects::update_room(sk);
     // A reader who is slow loses no ACK, RST or window update: the machine is told that there is no room, and refuses the
     // text alone.
-    if segment.payload_len > 0 && !sk.has_receive_memory(&skb) {
+    if segment.payload_len > 0 && !has_room(sk, &skb, segment.seq) {
         sk.tcb.set_receive_space(0);
     }
+    let next = sk.tcb.receive_next();
     sk.tcb.on_segment(now, &segment, &config, &mut out);
     sk.tcb.count_arrived(now, &segment);
-    if let Some(deliver) = out.deliver {
+    let queued = out.deliver.is_some() || out.hold.is_some();
+    if queued {
         skb.pull(header_len);
-        sk.receive_queue_append(skb, deliver.skip, deliver.len);
+    }
+    match (out.deliver, out.hold) {
+        (Some(deliver), _) => sk.receive_queue_append(skb, deliver.skip, deliver.len),
+        (None, Some(hold)) => sk.hold(skb, hold.at.raw(), hold.skip, hold.len),
+        (None, None) => skb.consume(),
+    }
+    if let Some(end) = out.release {
+        let next = next + out.deliver.map_or(0, |deliver| deliver.len);
+        sk.release(next.raw(), end.raw());
+    }
+    if out.fin_received {
+        sk.purge_held();
+    }
+    if queued {
         effects::update_room(sk);
-    } else {
-        skb.consume();
     }
     effects::apply(sk, &out, now, &config);
     Taken::Done
+}
+
+/// Is there memory for this packet, with data from `seq` on? What comes first is worth more than what waits behind a gap.
+fn has_room(sk: &mut Locked<'_>, skb: &Skb, seq: SeqNumber) -> bool {
+    if sk.has_receive_memory(skb) {
+        return true;
+    }
+    let Some(from) = sk.give_up_held(seq.raw(), skb) else {
+        return false;
+    };
+    sk.tcb.forget_held_from(SeqNumber::from_raw(from));
+    effects::update_room(sk);
+    sk.has_receive_memory(skb)
 }
 
 fn without_fin(flags: Flags) -> Flags {

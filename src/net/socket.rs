@@ -49,6 +49,7 @@ impl Operations for Rtcpfsm {
         }
         let unread = sk.sk().rcv_queued();
         sk.receive_queue_free(unread);
+        sk.purge_held();
         sk.reset_addresses();
         sk.forget_route();
         sk.set_shutdown(0);
@@ -91,6 +92,8 @@ impl Operations for Rtcpfsm {
         let unread_data = sk.rcv_queued() > 0;
         let all = sk.rcv_queued();
         owned.receive_queue_free(all);
+        // The machine forgets it with the user.
+        owned.purge_held();
         match owned.tcb.state() {
             State::Closed => {}
             State::Listen => stop_listening(&mut owned, UserCall::ShutdownWrite),

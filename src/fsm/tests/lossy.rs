@@ -43,6 +43,8 @@ struct End {
     outgoing: Vec<u8>,
     queued: usize,
     incoming: Vec<u8>,
+    /// What came out of order, by the place in the stream.
+    kept: Vec<(usize, Vec<u8>)>,
     /// What the program has not read yet.
     unread: u32,
     fin_received: bool,
@@ -82,6 +84,7 @@ impl End {
             outgoing: (0..len).map(|at| (at as u32 ^ iss) as u8).collect(),
             queued: 0,
             incoming: Vec::new(),
+            kept: Vec::new(),
             unread: 0,
             fin_received: false,
             closes_last: false,
@@ -225,6 +228,26 @@ impl Network {
             let octets = &payload[start..start + deliver.len as usize];
             end.incoming.extend_from_slice(octets);
             end.unread += deliver.len;
+        }
+        if let Some(hold) = out.hold {
+            let start = hold.skip as usize;
+            let octets = &payload[start..start + hold.len as usize];
+            let at = hold.at.distance_from(end.host.tcb.irs + 1) as usize;
+            end.kept.push((at, octets.to_vec()));
+        }
+        if let Some(until) = out.release {
+            let until = until.distance_from(end.host.tcb.irs + 1) as usize;
+            end.kept.sort();
+            for (at, octets) in core::mem::take(&mut end.kept) {
+                if at >= until {
+                    end.kept.push((at, octets));
+                } else if at + octets.len() > end.incoming.len() {
+                    let old = end.incoming.len() - at;
+                    end.unread += (octets.len() - old) as u32;
+                    end.incoming.extend_from_slice(&octets[old..]);
+                }
+            }
+            assert_eq!(end.incoming.len(), until);
         }
         end.follow(&out);
         self.flush(to);

@@ -10,6 +10,7 @@ mod keepalive;
 mod lossy;
 mod open;
 mod random;
+mod reassembly;
 mod recovery;
 mod retransmit;
 mod settings;
@@ -21,6 +22,7 @@ mod urgent;
 mod windows;
 
 use crate::fsm::options::{Options, Timestamps};
+use crate::fsm::outbox::Hold;
 use crate::fsm::segment::{Flags, Segment, SegmentOut};
 use crate::fsm::settings::Settings;
 use crate::fsm::timers::TimerKind;
@@ -138,6 +140,10 @@ pub(super) struct Host {
     pub(super) arcs: Vec<&'static str>,
     /// All octets that were delivered.
     pub(super) delivered: u32,
+    /// RCV.NXT before the last segment.
+    rcv_before: SeqNumber,
+    /// What net keeps, out of order: number of the first octet, and how many.
+    pub(super) kept: Vec<(SeqNumber, u32)>,
     /// The free receive buffer.
     pub(super) space: u32,
 }
@@ -151,6 +157,8 @@ impl Host {
             sent: Vec::new(),
             arcs: Vec::new(),
             delivered: 0,
+            rcv_before: raw(0),
+            kept: Vec::new(),
             space: SPACE,
         }
     }
@@ -163,9 +171,18 @@ impl Host {
     fn after(&mut self, out: &Outbox) {
         self.sent.clear();
         self.sent.extend(out.reply.map(|reply| reply.segment));
-        let delivered = out.deliver.map_or(0, |deliver| deliver.len);
-        self.delivered += delivered;
+        let mut delivered = out.deliver.map_or(0, |deliver| deliver.len);
         self.space = self.space.saturating_sub(delivered);
+        if let Some(hold) = out.hold {
+            self.keep(&hold);
+        }
+        if let Some(end) = out.release {
+            delivered += self.release(self.rcv_before + delivered, end);
+        }
+        self.delivered += delivered;
+        if out.fin_received || out.fate != Fate::Live {
+            self.drop_kept();
+        }
         self.arcs.extend(out.arcs.iter().map(|id| id.arc().name));
         assert_eq!(
             out.notes()
@@ -193,6 +210,55 @@ impl Host {
         });
     }
 
+    /// What net does with octets out of order: they take room. Packets that the new one covers go.
+    fn keep(&mut self, hold: &Hold) {
+        let end = hold.at + hold.len;
+        self.kept.retain(|&(at, len)| {
+            let kept_end = at + len;
+            let covered = hold.at.at_or_before(at) && kept_end.at_or_before(end);
+            let apart = kept_end.at_or_before(hold.at) || end.at_or_before(at);
+            assert!(covered || apart, "what is kept does not overlap");
+            if covered {
+                self.space += len;
+            }
+            !covered
+        });
+        self.kept.push((hold.at, hold.len));
+        self.space = self.space.saturating_sub(hold.len);
+    }
+
+    /// What net does when a gap is filled: what is kept from `next` to `end` becomes readable; how many octets.
+    fn release(&mut self, mut next: SeqNumber, end: SeqNumber) -> u32 {
+        let start = next;
+        self.kept
+            .sort_by_key(|kept| kept.0.distance_from(start) as i32);
+        self.kept.retain(|&(at, len)| {
+            if at.at_or_after(end) {
+                return true;
+            }
+            assert!(at.at_or_before(next), "a gap is released");
+            let last = if (at + len).before(end) {
+                at + len
+            } else {
+                end
+            };
+            let usable = if last.after(next) {
+                last.distance_from(next)
+            } else {
+                0
+            };
+            next = next + usable;
+            self.space += len - usable;
+            false
+        });
+        assert_eq!(next, end);
+        end.distance_from(start)
+    }
+
+    pub(super) fn drop_kept(&mut self) {
+        self.space += self.kept.drain(..).map(|kept| kept.1).sum::<u32>();
+    }
+
     pub(super) fn try_user(&mut self, call: UserCall) -> Result<Outbox, UserError> {
         let mut out = Outbox::new();
         self.tcb.set_receive_space(self.space);
@@ -218,6 +284,7 @@ impl Host {
     pub(super) fn arrive(&mut self, segment: Segment) -> Outbox {
         let mut out = Outbox::new();
         self.tcb.set_receive_space(self.space);
+        self.rcv_before = self.tcb.receive_next();
         self.tcb.on_segment(self.now, &segment, &self.cfg, &mut out);
         self.after(&out);
         out

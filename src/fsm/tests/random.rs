@@ -190,8 +190,10 @@ fn check_segment(host: &mut Host, segment: Segment) {
     if is_open(before.state()) && is_open(host.state()) {
         assert!(watch.una.at_or_before(host.tcb.snd_una));
         assert!(watch.nxt.at_or_before(host.tcb.snd_nxt));
-        let octets = out.deliver.map_or(0, |deliver| deliver.len) + u32::from(out.fin_received);
-        assert_eq!(host.tcb.rcv_nxt, watch.rcv_nxt + octets);
+        let delivered = watch.rcv_nxt + out.deliver.map_or(0, |deliver| deliver.len);
+        let end = out.release.unwrap_or(delivered);
+        assert!(delivered.at_or_before(end));
+        assert_eq!(host.tcb.rcv_nxt, end + u32::from(out.fin_received));
         assert!(watch.edge.at_or_before(host.tcb.rcv_adv));
     }
 }

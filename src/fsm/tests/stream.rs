@@ -22,24 +22,6 @@ fn data_is_delivered_in_order_and_once() {
 }
 
 #[test]
-fn may_13_a_gap_draws_an_ack_at_once() {
-    let mut host = Host::established();
-    for seq in [IRS + 101, IRS + 201] {
-        let out = host.arrive(data(seg(ACK, seq, ISS + 1), 100));
-        assert_eq!(
-            (out.deliver, out.drop),
-            (None, Some(DropReason::OutOfOrder))
-        );
-        assert_eq!(why(&out), Some(ReplyWhy::Ack));
-        assert_eq!(brief(&host.only()), (ACK, ISS + 1, IRS + 1, 0));
-    }
-    // A FIN after a gap is not taken either.
-    let out = host.arrive(seg(FIN | ACK, IRS + 301, ISS + 1));
-    assert!(!out.fin_received);
-    assert_eq!(host.state(), State::Established);
-}
-
-#[test]
 fn what_exceeds_the_window_is_not_taken() {
     let mut host = Host::established();
     let out = host.arrive(data(seg(ACK, IRS + 1, ISS + 1), SPACE + 500));

@@ -92,6 +92,7 @@ impl End {
             self.program.shut = true;
             let call = if self.program.plan.ending == Ending::Leave {
                 self.program.gone = true;
+                self.held.clear();
                 UserCall::Close { unread_data: false }
             } else {
                 // It sleeps once more before it closes.
@@ -103,6 +104,7 @@ impl End {
         }
         if self.program.wants_close() {
             self.program.gone = true;
+            self.held.clear();
             self.note(|| "close".to_string());
             if matches!(self.form, Form::Block) {
                 return self.user(now, UserCall::Close { unread_data: false });

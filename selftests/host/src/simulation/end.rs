@@ -85,6 +85,8 @@ pub(crate) struct End {
     moves: u64,
     /// Octets that the program can read.
     pub(super) unread: u32,
+    /// Octets that came out of order, by their place in the peer's stream.
+    pub(super) held: BTreeMap<u32, Vec<u8>>,
     /// The peer's FIN was taken.
     pub(super) end_received: bool,
     /// The socket is in use until then, and these segments wait.
@@ -135,6 +137,7 @@ impl End {
             attempts: 0,
             moves: 0,
             unread: 0,
+            held: BTreeMap::new(),
             end_received: false,
             busy_until: None,
             backlog: Vec::new(),
@@ -170,7 +173,14 @@ impl End {
 
     /// The free receive buffer.
     pub(super) fn space(&self) -> u32 {
-        self.plan.receive_buffer.saturating_sub(self.unread)
+        self.plan
+            .receive_buffer
+            .saturating_sub(self.unread + self.held_octets())
+    }
+
+    /// Octets that wait for what comes before them.
+    fn held_octets(&self) -> u32 {
+        self.held.values().map(|octets| octets.len() as u32).sum()
     }
 
     /// The connection's state.
@@ -378,14 +388,50 @@ impl End {
 
     /// Appends to the receive queue what the machine says, and compares it with what the peer wrote.
     fn take_text(&mut self, out: &Outbox, payload: &[u8]) -> Check {
-        let Some(deliver) = out.deliver else {
-            return Ok(());
+        let part = |skip: u32, len: u32| {
+            let start = skip as usize;
+            payload
+                .get(start..start + len as usize)
+                .ok_or("octets are wanted that the segment does not have")
         };
-        let start = deliver.skip as usize;
-        let octets = payload
-            .get(start..start + deliver.len as usize)
-            .ok_or("octets are delivered that the segment does not have")?;
-        self.append(octets)
+        if let Some(deliver) = out.deliver {
+            self.append(part(deliver.skip, deliver.len)?)?;
+        }
+        let origin = self.watch.origins().1 + 1;
+        if let Some(hold) = out.hold {
+            let at = hold.at.distance_from(origin);
+            let end = at + hold.len;
+            // Packets that it covers go.
+            self.held
+                .retain(|other, octets| *other < at || *other + octets.len() as u32 > end);
+            for (other, octets) in &self.held {
+                if *other < end && at < *other + octets.len() as u32 {
+                    return Err("octets are kept twice".to_string());
+                }
+            }
+            self.held.insert(at, part(hold.skip, hold.len)?.to_vec());
+        }
+        if let Some(end) = out.release {
+            let end = end.distance_from(origin);
+            while let Some((at, octets)) = self.held.pop_first() {
+                if at >= end {
+                    self.held.insert(at, octets);
+                    break;
+                }
+                let old = (self.program.received - at).min(octets.len() as u32);
+                self.append(&octets[old as usize..])?;
+            }
+            if self.program.received != end {
+                return Err("what is released is not there".to_string());
+            }
+        }
+        if out.fin_received || out.fate != Fate::Live {
+            self.held.clear();
+        }
+        if self.unread + self.held_octets() > self.plan.receive_buffer {
+            return Err("the receive buffer overflows".to_string());
+        }
+        Ok(())
     }
 
     /// Appends to the receive queue.
@@ -398,9 +444,6 @@ impl End {
         }
         self.program.received += octets.len() as u32;
         self.unread += octets.len() as u32;
-        if self.unread > self.plan.receive_buffer {
-            return Err("the receive buffer overflows".to_string());
-        }
         Ok(())
     }
 
