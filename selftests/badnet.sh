@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Sourced by tests that send much over a network as bad as they like, after lib.sh:
+# Sourced by tests that send much over a network as bad as they like, in place of lib.sh:
 #
 #   bad_net                                  $client and $server, a router between them
 #   impair 1 delay 10ms loss 1%              what the router does from now on, both ways, by that seed
@@ -11,6 +11,8 @@
 # the place where tcpdump sees it sent. Native TCP's segments are one to a packet, so that both protocols lose alike: netem
 # would drop a super-packet of 64 KiB at once. Switching off TSO and GSO would not do, for TCP makes them for any device.
 
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 server='' client='' router=''
 
 # bad_net: 10.9.0.1 and fd09:0::1 the client, 10.9.1.1 and fd09:1::1 the server.

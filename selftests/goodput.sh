@@ -8,8 +8,6 @@
 # GOODPUT_CASES: a regular expression; the cases alone whose names match. GOODPUT_PROTOCOLS: "6 253". GOODPUT_SEEDS: at
 # most so many.
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=badnet.sh
 . "$(dirname "$0")/badnet.sh"
 

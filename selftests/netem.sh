@@ -5,8 +5,6 @@
 # NETEM_MIB: so many MiB each way.
 # guest: virtual-time
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=badnet.sh
 . "$(dirname "$0")/badnet.sh"
 

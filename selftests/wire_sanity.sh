@@ -3,8 +3,6 @@
 # Data on the wire, as tcpdump sees it at either end: nothing is sent that a careful sender or receiver would not send.
 # guest: virtual-time
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=badnet.sh
 . "$(dirname "$0")/badnet.sh"
 
