@@ -407,6 +407,10 @@ impl<L: RecordList> Tcb<L> {
             }
             self.enter(now, Phase::Fast);
         }
+        if self.sums.lost == 0 {
+            // What was to go out whatever the window is was acknowledged, or found not to be lost, before it did.
+            self.force = false;
+        }
         match self.recovery.phase {
             Phase::Fast | Phase::Reduction => {
                 let pipe = self.pipe();
@@ -473,8 +477,6 @@ impl<L: RecordList> Tcb<L> {
         recovery.phase = Phase::Open;
         recovery.dup_acks = 0;
         recovery.dup_octets = 0;
-        // What was to go out whatever the window is may have been acknowledged, or found not to be lost, before it did.
-        self.force = false;
     }
 
     /// The path has reported congestion (RFC 3168 6.1.2): at most one reduction for each window of data.

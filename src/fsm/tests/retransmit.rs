@@ -326,3 +326,28 @@ fn what_an_undone_recovery_wanted_to_force_out_is_forgotten() {
     host.user(UserCall::Read);
     assert!(host.sent.is_empty());
 }
+
+#[test]
+fn what_arrives_before_it_is_sent_again_is_not_forced_out() {
+    let cfg = Config {
+        timestamps: false,
+        ..Config::default()
+    };
+    let mut host = Host::syn_sent_with(cfg);
+    let mut syn_ack = syn(SYN | ACK, IRS, ISS + 1);
+    syn_ack.options.sack_permitted = true;
+    host.arrive(syn_ack);
+    for _ in 0..5 {
+        host.queue(1_000);
+        host.pass(Duration::from_ms(1));
+    }
+    // The first is overtaken by three more; their ACKs wait together for a socket in use.
+    let mut held = seg(ACK, IRS + 1, ISS + 1);
+    held.options.sack.push(raw(ISS + 1_001), raw(ISS + 4_001));
+    for segment in [held, seg(ACK, IRS + 1, ISS + 4_001)] {
+        let mut out = Outbox::new();
+        host.tcb.on_segment(host.now, &segment, &cfg, &mut out);
+    }
+    host.user(UserCall::Read);
+    assert!(host.sent.is_empty());
+}
