@@ -77,8 +77,24 @@ impl End {
         let len = self.program.write_size(room);
         if len != 0 {
             self.program.written += len;
-            self.note(|| format!("write {len}"));
+            let more = self.program.says_more();
+            let urgent = self.program.is_urgent();
+            self.note(|| {
+                let how = [("", " more"), ("", " urgent")];
+                let pick = |(no, yes), is| if is { yes } else { no };
+                format!("write {len}{}{}", pick(how[0], more), pick(how[1], urgent))
+            });
+            self.tcb.set_more(more);
             self.user(now, UserCall::Queued { len })?;
+            if urgent && matches!(self.form, Form::Block) {
+                self.tcb.mark_urgent();
+                self.transmit(now)?;
+            }
+        }
+        if room <= len && matches!(self.form, Form::Block) {
+            // Who waits for room waits for what is corked, too.
+            self.tcb.push_queued();
+            self.transmit(now)?;
         }
         if self.program.written < self.program.plan.total && room > len {
             self.program.may_write(now);

@@ -13,7 +13,7 @@ use super::watch::Watch;
 use crate::fsm::segment::{Segment, SegmentOut};
 use crate::fsm::{
     closed_on_segment, listen_on_segment, Config, ConnError, Duration, Fate, Instant,
-    ListenVerdict, OpenParams, Outbox, ReqTimer, ReqVerdict, SeqNumber, State, SynReq, TimeWait,
+    ListenVerdict, OpenParams, Outbox, ReplyWhy, ReqTimer, ReqVerdict, SeqNumber, State, SynReq, TimeWait,
     TwVerdict, UserCall, Wake,
 };
 use crate::records::Records;
@@ -23,6 +23,9 @@ pub(crate) type Tcb = crate::fsm::Tcb<Records>;
 
 /// What must hold, or the text of what does not.
 pub(crate) type Check = Result<(), String>;
+
+/// The octets of a header without options.
+const MIN_HEADER: u16 = 20;
 
 /// More segments than any call may send: a machine that sends so many never stops.
 const MAX_BURST: usize = 100_000;
@@ -48,6 +51,10 @@ pub(crate) struct EndPlan {
     /// The scale of its windows.
     pub(crate) wscale: u8,
     pub(crate) nodelay: bool,
+    /// The first keep-alive after so much silence, the next ones after the same time again; zero: none.
+    pub(crate) keepalive: Duration,
+    /// What is not acknowledged for so long ends the connection; zero: R2 decides.
+    pub(crate) user_timeout: Duration,
     /// Whether it connects; else it listens.
     pub(crate) active: bool,
     /// Segments in a thousand that it has no memory to send.
@@ -91,7 +98,7 @@ pub(crate) struct End {
     pub(super) end_received: bool,
     /// The socket is in use until then, and these segments wait.
     busy_until: Option<Instant>,
-    backlog: Vec<Rc<[u8]>>,
+    backlog: Vec<(Rc<[u8]>, bool)>,
     /// What the program was told.
     pub(crate) error: Option<ConnError>,
     /// The last call's segments: the octets, and whether there is data.
@@ -111,6 +118,7 @@ pub(crate) struct End {
 pub(crate) struct Outgoing {
     pub(crate) octets: Rc<[u8]>,
     pub(crate) has_data: bool,
+    pub(crate) ect: bool,
     /// For the chart.
     pub(crate) words: String,
 }
@@ -226,6 +234,14 @@ impl End {
     fn set_options(&mut self) {
         let mut settings = *self.tcb.settings();
         settings.nodelay = self.plan.nodelay;
+        settings.keepalive = self.plan.keepalive != Duration::from_us(0);
+        let secs = (self.plan.keepalive.as_us() / 1_000_000).max(1) as i32;
+        let set = settings
+            .set_keepalive_time(secs)
+            .and(settings.set_keepalive_intvl(secs))
+            .and(settings.set_keepalive_probes(i32::from(self.plan.cfg.retries2)))
+            .and(settings.set_user_timeout((self.plan.user_timeout.as_us() / 1_000) as i32));
+        debug_assert!(set.is_ok());
         self.tcb.apply_settings(settings, &self.plan.cfg);
     }
 
@@ -274,7 +290,7 @@ impl End {
     }
 
     /// A segment arrives that is whole.
-    pub(crate) fn arrive(&mut self, now: Instant, octets: &Rc<[u8]>) -> Check {
+    pub(crate) fn arrive(&mut self, now: Instant, octets: &Rc<[u8]>, marked: bool) -> Check {
         let is_block = matches!(self.form, Form::Block);
         let roll = self.dice.happens(self.plan.busy);
         let time = Duration::from_us(self.dice.between(1, self.plan.busy_for.as_us()));
@@ -283,10 +299,10 @@ impl End {
             self.busy_until = Some(now + time);
         }
         if self.busy_until.is_some() {
-            self.backlog.push(Rc::clone(octets));
+            self.backlog.push((Rc::clone(octets), marked));
             return Ok(());
         }
-        self.process(now, octets, false)
+        self.process(now, octets, marked, false)
     }
 
     /// The socket is in use no longer: what waited is handled, then all is sent that is due, as in `net::rx::backlog`.
@@ -294,8 +310,8 @@ impl End {
         self.busy_until = None;
         let backlog = core::mem::take(&mut self.backlog);
         self.note(|| format!("{} segments waited", backlog.len()));
-        for octets in backlog {
-            self.process(now, &octets, true)?;
+        for (octets, marked) in backlog {
+            self.process(now, &octets, marked, true)?;
         }
         self.expire(now)?;
         if matches!(self.form, Form::Block) {
@@ -304,9 +320,26 @@ impl End {
         Ok(())
     }
 
-    fn process(&mut self, now: Instant, octets: &[u8], deferred: bool) -> Check {
-        let segment = Segment::parse(octets, octets.len() as u32)
+    /// ICMP tells that the path takes no larger segments any more, header included.
+    pub(crate) fn path_narrowed(&mut self, now: Instant, most: u16) -> Check {
+        let mss = most.saturating_sub(MIN_HEADER);
+        self.note(|| format!("the path takes {mss} octets"));
+        self.plan.path_mss = self.plan.path_mss.min(mss);
+        self.watch.set_path_mss(self.plan.path_mss);
+        if !matches!(self.form, Form::Block) {
+            return Ok(());
+        }
+        self.tcb.set_path_mss(self.plan.path_mss);
+        match self.busy_until {
+            Some(_) => Ok(()),
+            None => self.transmit(now),
+        }
+    }
+
+    fn process(&mut self, now: Instant, octets: &[u8], marked: bool, deferred: bool) -> Check {
+        let mut segment = Segment::parse(octets, octets.len() as u32)
             .map_err(|error| format!("what was sent cannot be read: {error:?}"))?;
+        segment.ce = marked;
         let cfg = self.plan.cfg;
         let mut out = Outbox::new();
         match &mut self.form {
@@ -333,7 +366,8 @@ impl End {
                         self.form = Form::Block;
                         self.note(|| "accept".to_string());
                         self.program.start(now);
-                        return self.process(now, octets, deferred);
+                        self.tcb.set_path_mss(self.plan.path_mss);
+                        return self.process(now, octets, marked, deferred);
                     }
                     ReqVerdict::Remove => self.listen_again(),
                     ReqVerdict::Keep => {}
@@ -466,7 +500,12 @@ impl End {
         self.count(out);
         self.end_received |= out.fin_received;
         if let Some(reply) = out.reply {
-            self.send(&reply.segment)?;
+            if reply.why == ReplyWhy::KeepAlive {
+                self.watch.keep_alive(&reply.segment)?;
+                self.put(&reply.segment, &[0xff][..reply.segment.payload_len as usize])?;
+            } else {
+                self.send(&reply.segment)?;
+            }
         }
         match out.fate {
             Fate::Live if deferred => {}
@@ -497,7 +536,7 @@ impl End {
     }
 
     /// Sends all that is due.
-    fn transmit(&mut self, now: Instant) -> Check {
+    pub(super) fn transmit(&mut self, now: Instant) -> Check {
         self.tcb.set_receive_space(self.space());
         for _ in 0..MAX_BURST {
             let Some(segment) = self.tcb.next_segment(now, &self.plan.cfg) else {
@@ -556,6 +595,7 @@ impl End {
         self.outgoing.push(Outgoing {
             octets: [&octets[..len], data].concat().into(),
             has_data: !data.is_empty(),
+            ect: segment.ect,
             words,
         });
         Ok(())

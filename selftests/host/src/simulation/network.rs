@@ -39,6 +39,10 @@ pub(crate) struct LinkPlan {
     pub(crate) duplicate: u32,
     /// Packets in a thousand whose octets are damaged.
     pub(crate) corrupt: u32,
+    /// Packets in a thousand that are marked instead of lost, if their sender knows marks (RFC 3168).
+    pub(crate) mark: u32,
+    /// Since when segments of more octets than this, header included, get lost, and their sender is told (RFC 1191).
+    pub(crate) narrow: Option<(Duration, u16)>,
     /// Packets in a thousand of which a copy comes long after.
     pub(crate) late: u32,
     /// How much after, at most: within the maximum segment lifetime.
@@ -66,6 +70,8 @@ pub(crate) enum Fault {
     Cut,
     /// Lost because it was chosen.
     Chosen,
+    /// Too large for the path; its sender is told.
+    TooLarge,
     /// Lost because the line's queue was full.
     QueueFull,
 }
@@ -78,6 +84,7 @@ impl Fault {
             Self::Burst => "lost in a burst",
             Self::Cut => "cut off",
             Self::Chosen => "chosen to be lost",
+            Self::TooLarge => "too large for the path",
             Self::QueueFull => "queue full",
         }
     }
@@ -92,6 +99,8 @@ pub(crate) struct Packet {
     pub(crate) octets: Rc<[u8]>,
     /// Whether there is data in it.
     pub(crate) has_data: bool,
+    /// Whether a mark tells its receiver of congestion (RFC 3168 section 5).
+    pub(crate) ect: bool,
 }
 
 /// The arrival of a packet, or of a copy of it.
@@ -103,6 +112,8 @@ pub(crate) struct Arrival {
     pub(crate) packet: Packet,
     /// Whether the octets are damaged; the checksum tells so, too.
     pub(crate) damaged: bool,
+    /// Whether it is marked.
+    pub(crate) marked: bool,
 }
 
 /// What becomes of a packet.
@@ -131,6 +142,10 @@ pub(crate) struct LinkCounts {
     pub(crate) reordered: u64,
     /// Damaged.
     pub(crate) damaged: u64,
+    /// Marked for congestion.
+    pub(crate) marked: u64,
+    /// Lost because they were too large for the path.
+    pub(crate) too_large: u64,
 }
 
 /// One direction.
@@ -179,6 +194,7 @@ impl Link {
         let double_after = Duration::from_us(dice.between(0, 2 * plan.delay.as_us()));
         let is_damaged = dice.happens(plan.corrupt);
         let mut damage = dice.split();
+        let is_marked = dice.happens(plan.mark) && packet.ect;
         let comes_again = dice.happens(plan.late);
         let again_after = Duration::from_us(dice.between(0, plan.late_by.as_us()));
 
@@ -193,6 +209,9 @@ impl Link {
             Some(Fault::Cut)
         } else if self.is_in_burst(now) {
             Some(Fault::Burst)
+        } else if self.is_too_large(now, &packet) {
+            self.counts.too_large += 1;
+            Some(Fault::TooLarge)
         } else if is_chosen(&self.plan.lose_data) {
             Some(Fault::Chosen)
         } else if is_lost {
@@ -229,6 +248,7 @@ impl Link {
                 self.last_arrival = self.last_arrival.max(at);
             }
             self.counts.damaged += u64::from(is_damaged);
+            self.counts.marked += u64::from(is_marked);
             let octets = if is_damaged {
                 damaged(&packet.octets, &mut damage)
             } else {
@@ -241,6 +261,7 @@ impl Link {
                     ..packet.clone()
                 },
                 damaged: is_damaged,
+                marked: is_marked,
             });
             if is_doubled {
                 self.counts.doubled += 1;
@@ -261,6 +282,17 @@ impl Link {
         self.plan
             .cut
             .is_some_and(|(from, to)| self.start + from <= now && now < self.start + to)
+    }
+
+    fn is_too_large(&self, now: Instant, packet: &Packet) -> bool {
+        self.narrowed(now)
+            .is_some_and(|most| packet.octets.len() > usize::from(most))
+    }
+
+    /// The largest segment, header included, that gets through now, where there is a limit.
+    pub(crate) fn narrowed(&self, now: Instant) -> Option<u16> {
+        let (since, most) = self.plan.narrow?;
+        (now >= self.start + since).then_some(most)
     }
 
     fn is_in_burst(&mut self, now: Instant) -> bool {
@@ -296,6 +328,7 @@ fn copy(packet: &Packet, at: Instant) -> Arrival {
         at,
         packet: packet.clone(),
         damaged: false,
+        marked: false,
     }
 }
 
@@ -365,6 +398,7 @@ mod tests {
             id: 0,
             octets: vec![0xa5; len].into(),
             has_data: true,
+            ect: false,
         }
     }
 

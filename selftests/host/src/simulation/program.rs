@@ -40,6 +40,10 @@ pub(crate) struct ProgramPlan {
     pub(crate) ending: Ending,
     /// Whether it writes before the connection is established.
     pub(crate) eager: bool,
+    /// Writes in a thousand of which it says that more will follow at once.
+    pub(crate) more: u32,
+    /// Writes in a thousand whose last octet is urgent.
+    pub(crate) urgent: u32,
 }
 
 /// A program that runs. When it has nothing to do it sleeps until the machine wakes it.
@@ -169,6 +173,16 @@ impl Program {
         size.min(room).min(self.plan.total - self.written)
     }
 
+    /// Whether it says that more will follow what it has just written.
+    pub(crate) fn says_more(&mut self) -> bool {
+        self.dice.happens(self.plan.more) && self.written != self.plan.total
+    }
+
+    /// Whether what it has just written is urgent.
+    pub(crate) fn is_urgent(&mut self) -> bool {
+        self.dice.happens(self.plan.urgent)
+    }
+
     /// Whether it has written everything and shuts its sending down now.
     pub(crate) fn wants_shutdown(&self) -> bool {
         let waits = matches!(self.plan.ending, Ending::AfterPeer) && !self.saw_end;
@@ -243,6 +257,8 @@ mod tests {
             deaf: Duration::from_ms(50),
             ending: Ending::AfterPeer,
             eager: false,
+            more: 0,
+            urgent: 0,
         };
         Program::new(plan, 7, Dice::new(5))
     }

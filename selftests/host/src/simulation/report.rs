@@ -60,6 +60,7 @@ impl Report {
         sum.resent_sacked += sent.resent_sacked;
         sum.sacks += sent.sacks;
         sum.resets += sent.resets;
+        sum.keep_alives += sent.keep_alives;
     }
 
     fn add_link(&mut self, link: &LinkCounts) {
@@ -71,6 +72,8 @@ impl Report {
         sum.late += link.late;
         sum.reordered += link.reordered;
         sum.damaged += link.damaged;
+        sum.marked += link.marked;
+        sum.too_large += link.too_large;
     }
 
     /// How often a timer fired.
@@ -106,18 +109,27 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "sent:    {} segments, {} with data, {} octets, {} of them again ({} of these sacked), {} with SACK, {} resets",
-            sent.segments, sent.data, sent.octets, sent.resent, sent.resent_sacked, sent.sacks, sent.resets
+            "sent:    {} segments, {} with data, {} octets, {} of them again ({} of these sacked), {} with SACK, {} keep-alives, {} resets",
+            sent.segments,
+            sent.data,
+            sent.octets,
+            sent.resent,
+            sent.resent_sacked,
+            sent.sacks,
+            sent.keep_alives,
+            sent.resets
         )?;
         writeln!(
             f,
-            "network: {} lost ({} in a full queue), {} doubled ({} late), {} reordered, {} damaged",
+            "network: {} lost ({} in a full queue, {} too large), {} doubled ({} late), {} reordered, {} damaged, {} marked",
             network.lost,
             network.queue_full,
+            network.too_large,
             network.doubled,
             network.late,
             network.reordered,
-            network.damaged
+            network.damaged,
+            network.marked
         )?;
         writeln!(f, "timers:  {}", list(&self.timers))?;
         writeln!(f, "dropped: {}", list(&self.drops))?;

@@ -6,6 +6,7 @@ use super::dice::Dice;
 use super::end::EndPlan;
 use super::network::LinkPlan;
 use super::program::{Ending, ProgramPlan};
+use crate::fsm::congestion::Kind;
 use crate::fsm::window::scale_for;
 use crate::fsm::{Config, Duration};
 
@@ -62,6 +63,16 @@ pub(crate) const SIMPLER: &[Simpler] = &[
     ("loss-left", |s| s.links[0].loss = 0),
     ("loss-right", |s| s.links[1].loss = 0),
     ("refuse", |s| each(&mut s.ends, |end| end.refuse = 0)),
+    ("keepalive", |s| {
+        each(&mut s.ends, |end| end.keepalive = Duration::from_us(0));
+    }),
+    ("user-timeout", |s| {
+        each(&mut s.ends, |end| end.user_timeout = Duration::from_us(0));
+    }),
+    ("ecn", |s| each(&mut s.ends, |end| end.cfg.ecn = 0)),
+    ("narrow", |s| each(&mut s.links, |link| link.narrow = None)),
+    ("more", |s| each(&mut s.programs, |program| program.more = 0)),
+    ("urgent", |s| each(&mut s.programs, |program| program.urgent = 0)),
     ("busy", |s| each(&mut s.ends, |end| end.busy = 0)),
     ("records", |s| s.records = usize::MAX),
     ("deaf", |s| {
@@ -123,12 +134,19 @@ impl Scenario {
         let mut programs = [(); 2].map(|()| program(&mut dice, mss));
         let mut links = network(&mut dice);
         let expect = ending(&mut dice, &mut programs, &mut links);
+        if programs.iter().any(|plan| plan.ending == Ending::Leave) {
+            // Whom its peer has left for a minute would learn of it by an RST.
+            each(&mut ends, |end| end.keepalive = Duration::from_us(0));
+        }
         if expect == Expect::CutOff {
             for end in &mut ends {
                 end.cfg.syn_retries = Config::default().syn_retries;
                 end.cfg.synack_retries = Config::default().synack_retries;
                 end.cfg.retries2 = dice.between(3, 15) as u8;
                 end.cfg.orphan_retries = 0;
+                if dice.happens(200) {
+                    end.user_timeout = Duration::from_us(dice.any_size(1_000, 1_000_000_000));
+                }
             }
         }
         Self {
@@ -187,6 +205,10 @@ fn end(dice: &mut Dice) -> EndPlan {
         timestamps: dice.happens(700),
         window_scaling: dice.happens(700),
         sack: dice.happens(700),
+        congestion_control: dice.pick(&[Kind::Cubic, Kind::Reno]),
+        ecn: dice.below(3) as u8,
+        slow_start_after_idle: dice.happens(700),
+        keepalive_octet: dice.happens(300),
         ..Config::default()
     };
     EndPlan {
@@ -212,6 +234,12 @@ fn end(dice: &mut Dice) -> EndPlan {
         send_buffer,
         wscale: scale_for(receive_buffer),
         nodelay: dice.happens(300),
+        // Thirty of them outlast every cut that is not for ever.
+        keepalive: match dice.below(5) {
+            0 => Duration::from_secs(dice.between(4, 30)),
+            _ => Duration::from_us(0),
+        },
+        user_timeout: Duration::from_us(0),
         active: false,
         refuse: sometimes(dice, 100, 50),
         busy: sometimes(dice, 250, 500),
@@ -258,6 +286,8 @@ fn program(dice: &mut Dice, mss: u16) -> ProgramPlan {
         },
         ending: dice.pick(&[Ending::Shutdown, Ending::Shutdown, Ending::AfterPeer]),
         eager: dice.happens(200),
+        more: sometimes(dice, 200, 900),
+        urgent: sometimes(dice, 100, 300),
     }
 }
 
@@ -289,6 +319,14 @@ fn network(dice: &mut Dice) -> [LinkPlan; 2] {
             _ => 0,
         },
         queue: dice.any_size(3_000, 300_000),
+        mark: sometimes(dice, 300, 300),
+        narrow: match dice.below(10) {
+            0 => {
+                let since = Duration::from_us(dice.any_size(1, 2_000_000));
+                Some((since, dice.between(140, 1_480) as u16))
+            }
+            _ => None,
+        },
         ..LinkPlan::default()
     };
     [(); 2].map(|()| link(dice))

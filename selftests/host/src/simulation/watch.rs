@@ -33,6 +33,8 @@ pub(crate) struct SentCounts {
     pub(crate) resent_sacked: u64,
     /// Segments with a selective acknowledgment.
     pub(crate) sacks: u64,
+    /// Keep-alives.
+    pub(crate) keep_alives: u64,
     /// Resets.
     pub(crate) resets: u64,
 }
@@ -117,6 +119,26 @@ impl Watch {
         let offered = self.theirs.and_then(|offer| offer.mss);
         let mss = offered.unwrap_or(self.default_mss).min(self.path_mss);
         u32::from(mss.max(MIN_MSS))
+    }
+
+    /// The path has another limit now.
+    pub(crate) fn set_path_mss(&mut self, mss: u16) {
+        self.path_mss = mss;
+    }
+
+    /// We send a keep-alive.
+    ///
+    /// # Errors
+    ///
+    /// The claim that does not hold.
+    pub(crate) fn keep_alive(&mut self, segment: &SegmentOut) -> Result<(), String> {
+        self.counts.segments += 1;
+        self.counts.keep_alives += 1;
+        claim! {
+            segment.seq + 1 == self.sent_end && segment.payload_len <= 1,
+                "a keep-alive is about the last number that was sent (RFC 9293 3.8.4)";
+        }
+        self.check_window(segment)
     }
 
     /// We send a segment; `received` is the number after the last one that was received in order.
@@ -204,11 +226,13 @@ impl Watch {
         // Beyond the window only a probe of one octet, or of the FIN (RFC 9293 3.8.6.1).
         let room = self.peer_edge.map(|edge| edge + 1);
         let options = segment.options.len(false) as u32;
+        let is_new = segment.seq.at_or_after(self.sent_end);
         claim! {
             room.is_some_and(|room| end.at_or_before(room)),
                 "nothing is sent beyond the peer's window (RFC 9293 3.8.6)";
             len == 0 || len + options <= self.send_mss(),
                 "no segment is larger than the peer or the path takes (RFC 9293 MUST-16)";
+            !segment.ect || len != 0 && is_new, "only new data may be marked (RFC 3168 6.1.5)";
             self.fin_at.is_none_or(|at| text_end.at_or_before(at) && (!fin || text_end == at)),
                 "nothing comes after a FIN, which stays where it is";
         }

@@ -7,7 +7,7 @@ use std::collections::BinaryHeap;
 
 use super::dice::Dice;
 use super::end::{Check, End};
-use super::network::{checksum_holds, Arrival, Link, Packet};
+use super::network::{checksum_holds, Arrival, Fault, Link, Packet};
 use super::report::Report;
 use super::scenario::{Expect, Scenario};
 use super::trace::{words, Trace};
@@ -28,16 +28,25 @@ const MAX_STEPS: u64 = 5_000_000;
 /// So many segments are no flood, whatever the data.
 const FEW_SEGMENTS: u64 = 2_000;
 
-/// An arrival, ordered by its time and then by when it was sent.
+/// What reaches an end.
+enum What {
+    /// A segment.
+    Segment(Arrival),
+    /// ICMP: the path takes no larger segments, header included (RFC 1191).
+    PathNarrowed(u16),
+}
+
+/// An event on the wire, ordered by its time and then by when it was sent.
 struct Due {
+    at: Instant,
     order: u64,
     to: usize,
-    arrival: Arrival,
+    what: What,
 }
 
 impl Due {
     fn key(&self) -> (Instant, u64) {
-        (self.arrival.at, self.order)
+        (self.at, self.order)
     }
 }
 
@@ -141,7 +150,7 @@ impl<'a> World<'a> {
     ///
     /// What does not hold.
     pub(crate) fn step(&mut self) -> Result<bool, String> {
-        let packet = self.wire.peek().map(|Reverse(due)| due.arrival.at);
+        let packet = self.wire.peek().map(|Reverse(due)| due.at);
         let wakes = [0, 1].map(|side| self.ends[side].wakes_at());
         let Some(next) = packet.into_iter().chain(wakes.into_iter().flatten()).min() else {
             return Ok(false);
@@ -152,7 +161,11 @@ impl<'a> World<'a> {
             let Some(Reverse(due)) = self.wire.pop() else {
                 return Ok(false);
             };
-            (due.to, self.arrive(due.to, &due.arrival))
+            let check = match due.what {
+                What::Segment(arrival) => self.arrive(due.to, &arrival),
+                What::PathNarrowed(most) => self.ends[due.to].path_narrowed(self.now, most),
+            };
+            (due.to, check)
         } else {
             let side = usize::from(wakes[0] != Some(next));
             (side, self.ends[side].wake(self.now))
@@ -170,6 +183,7 @@ impl<'a> World<'a> {
         let (iss, irs) = self.ends[1 - side].watch.origins();
         self.trace.arrives(now, side, packet.id, || match parsed {
             _ if arrival.damaged => "damaged".to_string(),
+            Ok(segment) if arrival.marked => words(&segment, iss, irs) + " CE",
             Ok(segment) => words(&segment, iss, irs),
             Err(error) => format!("{error:?}"),
         });
@@ -180,7 +194,7 @@ impl<'a> World<'a> {
                 false => Ok(()),
             };
         }
-        self.ends[side].arrive(now, octets)
+        self.ends[side].arrive(now, octets, arrival.marked)
     }
 
     /// Takes what an end has sent to the network.
@@ -199,6 +213,7 @@ impl<'a> World<'a> {
                 id: self.packets,
                 octets: sent.octets,
                 has_data: sent.has_data,
+                ect: sent.ect,
             };
             let carried = self.links[side].carry(now, packet);
             let fault = carried.fault.map(|fault| fault.name());
@@ -206,14 +221,26 @@ impl<'a> World<'a> {
             self.trace
                 .sends(now, side, self.packets, || sent.words, fault, copies);
             for arrival in carried.arrivals {
-                self.order += 1;
-                self.wire.push(Reverse(Due {
-                    order: self.order,
-                    to: 1 - side,
-                    arrival,
-                }));
+                self.push(arrival.at, 1 - side, What::Segment(arrival));
+            }
+            if let (Some(Fault::TooLarge), Some(most)) =
+                (carried.fault, self.links[side].narrowed(now))
+            {
+                // Half-way there and back.
+                let at = now + self.scenario.links[side].delay;
+                self.push(at, side, What::PathNarrowed(most));
             }
         }
+    }
+
+    fn push(&mut self, at: Instant, to: usize, what: What) {
+        self.order += 1;
+        self.wire.push(Reverse(Due {
+            at,
+            order: self.order,
+            to,
+            what,
+        }));
     }
 
     /// Whether things move, and not too much.
