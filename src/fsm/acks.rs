@@ -128,6 +128,7 @@ impl<L: RecordList> Tcb<L> {
         segment: &Segment,
         out: &mut Outbox,
     ) {
+        self.heard(now);
         let syn_lost = self.retries != 0;
         let timed = core::mem::take(&mut self.rtt_timing).then(|| now.since(self.rtt_start));
         let rtt = timed.or_else(|| self.echoed_rtt(now, segment));

@@ -285,3 +285,15 @@ fn the_user_timeout_ends_an_open_and_a_closed_window_too() {
     let seconds = host.now.since(start).as_ms() / 1_000;
     assert!((20..=22).contains(&seconds), "{seconds}");
 }
+
+#[test]
+fn the_idle_time_counts_from_the_handshake_on() {
+    let mut host = Host::closed();
+    host.set(|settings| settings.keepalive = true);
+    host.user(UserCall::Connect(params()));
+    // The peer answers late.
+    host.pass(Duration::from_secs(60));
+    host.arrive(syn(SYN | ACK, IRS, ISS + 1));
+    assert_eq!(host.timer(), Some(TimerKind::KeepAlive));
+    assert_eq!(host.time_left(), TWO_HOURS);
+}
