@@ -316,3 +316,26 @@ fn no_window_update_after_the_peers_fin() {
     host.read(SPACE);
     assert!(host.sent.is_empty());
 }
+
+#[test]
+fn shld_14_the_window_of_a_request_never_shrinks() {
+    let mut first = syn(SYN, IRS, 0);
+    first.options.wscale = Some(0);
+    let cfg = Config {
+        window_scaling: true,
+        ..plain()
+    };
+    let now = Instant::from_us(1_000_000_000);
+    let odd = OpenParams {
+        rcv_space: SPACE + 1,
+        ..params()
+    };
+    let mut request = SynReq::open(now, &first, &odd, false, &cfg, &mut Outbox::new());
+    let offered = u32::from(request.syn_ack(now).wnd);
+    // A number from before the window draws an ACK, whose window is scaled.
+    let mut out = Outbox::new();
+    request.on_segment(now, &data(seg(ACK, IRS, ISS + 1), 1), &cfg, &mut out);
+    let ack = out.reply.unwrap().segment;
+    assert_eq!(offered, SPACE + 1);
+    assert!(u32::from(ack.wnd) << odd.rcv_wscale >= offered);
+}
