@@ -13,8 +13,8 @@ use super::watch::Watch;
 use crate::fsm::segment::{Segment, SegmentOut};
 use crate::fsm::{
     closed_on_segment, listen_on_segment, Config, ConnError, Duration, Fate, Instant,
-    ListenVerdict, OpenParams, Outbox, ReplyWhy, ReqTimer, ReqVerdict, SeqNumber, State, SynReq, TimeWait,
-    TwVerdict, UserCall, Wake,
+    ListenVerdict, OpenParams, Outbox, ReplyWhy, ReqTimer, ReqVerdict, SeqNumber, State, SynReq,
+    TimeWait, TwVerdict, UserCall, Wake,
 };
 use crate::records::Records;
 
@@ -502,7 +502,10 @@ impl End {
         if let Some(reply) = out.reply {
             if reply.why == ReplyWhy::KeepAlive {
                 self.watch.keep_alive(&reply.segment)?;
-                self.put(&reply.segment, &[0xff][..reply.segment.payload_len as usize])?;
+                self.put(
+                    &reply.segment,
+                    &[0xff][..reply.segment.payload_len as usize],
+                )?;
             } else {
                 self.send(&reply.segment)?;
             }

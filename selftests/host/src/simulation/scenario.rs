@@ -71,8 +71,12 @@ pub(crate) const SIMPLER: &[Simpler] = &[
     }),
     ("ecn", |s| each(&mut s.ends, |end| end.cfg.ecn = 0)),
     ("narrow", |s| each(&mut s.links, |link| link.narrow = None)),
-    ("more", |s| each(&mut s.programs, |program| program.more = 0)),
-    ("urgent", |s| each(&mut s.programs, |program| program.urgent = 0)),
+    ("more", |s| {
+        each(&mut s.programs, |program| program.more = 0)
+    }),
+    ("urgent", |s| {
+        each(&mut s.programs, |program| program.urgent = 0)
+    }),
     ("busy", |s| each(&mut s.ends, |end| end.busy = 0)),
     ("records", |s| s.records = usize::MAX),
     ("deaf", |s| {
