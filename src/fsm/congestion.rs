@@ -163,7 +163,7 @@ pub(crate) struct Congestion {
 }
 
 // Each connection has one.
-const _: () = assert!(core::mem::size_of::<Congestion>() <= 144);
+const _: () = assert!(core::mem::size_of::<Congestion>() <= 128);
 
 impl Congestion {
     /// The state of a new connection whose segments carry up to `mss` octets.

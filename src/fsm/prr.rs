@@ -3,13 +3,15 @@
 //! Proportional rate reduction (RFC 9937, which follows RFC 6937): how much each acknowledgment of fast recovery lets
 //! out, so that what is in flight ends at the slow start threshold, and the ACK clock never stops.
 
+use core::num::NonZeroU32;
+
 /// One episode of recovery; all in octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Prr {
     /// What is to be in flight at the end.
     target: u32,
-    /// RecoverFS: what was in flight at the start; not 0.
-    recover_fs: u32,
+    /// RecoverFS: what was in flight at the start; 1 stands for nothing.
+    recover_fs: NonZeroU32,
     /// prr_delivered: what was delivered since.
     delivered: u32,
     /// prr_out: what was sent since.
@@ -21,7 +23,7 @@ impl Prr {
     pub(crate) fn new(recover_fs: u32, target: u32) -> Self {
         Self {
             target,
-            recover_fs: recover_fs.max(1),
+            recover_fs: NonZeroU32::new(recover_fs).unwrap_or(NonZeroU32::MIN),
             delivered: 0,
             out: 0,
         }
@@ -63,7 +65,7 @@ impl Prr {
         let room = if pipe > self.target {
             // RFC 9937 6.2: proportional reduction, rounded up.
             let share = (u64::from(self.delivered) * u64::from(self.target))
-                .div_ceil(u64::from(self.recover_fs));
+                .div_ceil(u64::from(self.recover_fs.get()));
             let sent = u64::from(self.out);
             u32::try_from(share.saturating_sub(sent)).unwrap_or(u32::MAX)
         } else {
