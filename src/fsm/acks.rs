@@ -84,6 +84,10 @@ impl<L: RecordList> Tcb<L> {
     fn progress(&mut self, now: Instant, segment: &Segment, duplicate: bool, out: &mut Outbox) {
         let pipe_before = self.pipe();
         let mut progress = Progress {
+            flight: self
+                .snd_nxt
+                .distance_from(self.snd_una)
+                .saturating_sub(self.sums.sacked),
             acked: segment.ack.distance_from(self.snd_una),
             duplicate,
             ..Progress::default()
@@ -133,7 +137,7 @@ impl<L: RecordList> Tcb<L> {
         let timed = core::mem::take(&mut self.rtt_timing).then(|| now.since(self.rtt_start));
         let rtt = timed.or_else(|| self.echoed_rtt(now, segment));
         if let Some(rtt) = rtt {
-            self.rtt.on_sample(rtt);
+            self.rtt.on_sample(rtt, 1);
         }
         self.recovery.open(now, self.iss + 1, rtt);
         self.syn_acked = true;
@@ -179,7 +183,9 @@ impl<L: RecordList> Tcb<L> {
             .rtt()
             .or_else(|| self.echoed_rtt(now, segment))
         {
-            self.rtt.on_sample(rtt);
+            // RFC 7323 appendix G: an ACK comes for every second segment.
+            let flight = progress.flight / u32::from(self.effective_mss()).max(1);
+            self.rtt.on_sample(rtt, flight.div_ceil(2));
         }
         if self.send_queue_start() != queue_start {
             out.acked = true;

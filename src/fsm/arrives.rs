@@ -162,6 +162,11 @@ impl<L: RecordList> Tcb<L> {
             return segment.seq == self.rcv_nxt;
         }
         let seg_len = segment.seg_len();
+        // One step beyond the table of RFC 9293 3.10.7.4, first: the ACK of a peer that has filled the window, whose data was
+        // lost on the way, has no other number. Nothing of it lies beyond the window.
+        if seg_len == 0 && segment.seq == self.rcv_nxt + wnd {
+            return true;
+        }
         segment.seq.in_window(self.rcv_nxt, wnd)
             || (seg_len != 0 && (segment.seq + (seg_len - 1)).in_window(self.rcv_nxt, wnd))
     }

@@ -173,6 +173,8 @@ impl Recovery {
 pub(super) struct Progress {
     /// What is known to have arrived since the last one.
     pub(super) delivery: Delivery,
+    /// Octets that were in flight before, less what the peer held (RecoverFS of RFC 9937 section 6.1).
+    pub(super) flight: u32,
     /// Octets by which SND.UNA moved.
     pub(super) acked: u32,
     /// The acknowledgment reported a duplicate (RFC 2883).
@@ -401,9 +403,8 @@ impl<L: RecordList> Tcb<L> {
             _ => {}
         }
         if lost != 0 && matches!(self.recovery.phase, Phase::Open | Phase::Reduction) {
-            let flight = self.snd_nxt.distance_from(self.snd_una);
             if self.recovery.phase == Phase::Open {
-                self.congestion.on_loss(now, flight, mss);
+                self.congestion.on_loss(now, progress.flight, mss);
             }
             self.enter(now, Phase::Fast);
         }
@@ -594,8 +595,9 @@ impl<L: RecordList> Tcb<L> {
     pub(super) fn on_reorder_timer(&mut self, now: Instant) {
         let lost = self.detect_loss_by_time(now);
         if lost != 0 && matches!(self.recovery.phase, Phase::Open | Phase::Reduction) {
+            let flight = self.snd_nxt.distance_from(self.snd_una);
             let (flight, mss) = (
-                self.snd_nxt.distance_from(self.snd_una),
+                flight.saturating_sub(self.sums.sacked),
                 self.effective_mss(),
             );
             if self.recovery.phase == Phase::Open {

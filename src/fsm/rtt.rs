@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The retransmission timeout (RFC 6298).
+//! The retransmission timeout (RFC 6298), from a sample of each acknowledgment (RFC 7323 section 4.1, appendix G).
 //!
-//! One deviation: the timeout may fall to 200 ms instead of one second (RFC 6298 section 2.4), as in Linux, so that a loss on
-//! a fast path does not stall the connection for a second.
+//! One deviation: the timeout is at least 200 ms above the smoothed round-trip time, as in Linux, and not at least one second (RFC
+//! 6298 section 2.4), so that a loss on a fast path does not stall the connection for a second. The margin covers a peer that
+//! delays its ACK, also on a path so steady that the variance is nothing.
 
 use super::time::Duration;
-
-/// G of RFC 6298: the granularity of the clock.
-const GRANULARITY: Duration = Duration::from_ms(1);
 
 /// The timeout before there is a sample (section 2.1).
 const INITIAL_RTO: Duration = Duration::from_secs(1);
@@ -16,8 +14,11 @@ const INITIAL_RTO: Duration = Duration::from_secs(1);
 /// The timeout for data whose SYN had to be retransmitted (section 5.7).
 const RTO_AFTER_SYN_LOSS: Duration = Duration::from_secs(3);
 
-/// The shortest timeout.
-const MIN_RTO: Duration = Duration::from_ms(200);
+/// The timeout is at least so much longer than the smoothed round-trip time. It is more than G of RFC 6298.
+const MIN_MARGIN: Duration = Duration::from_ms(200);
+
+/// No round trip has more samples than this: what they weigh must not vanish in the rounding.
+const MAX_SAMPLES: u32 = 64;
 
 /// The longest timeout, backoff included (section 2.5: at least 60 s).
 const MAX_RTO: Duration = Duration::from_secs(120);
@@ -54,8 +55,13 @@ impl RttEstimator {
     }
 
     /// Takes the measured round-trip time of a segment that was not retransmitted, or that timestamps tell apart
-    /// (section 3); the backoff ends.
-    pub(crate) fn on_sample(&mut self, rtt: Duration) {
+    /// (section 3); the backoff ends. `expected_samples` is how many samples come in one round trip: together they weigh
+    /// as much as one would (RFC 7323 appendix G).
+    pub(crate) fn on_sample(&mut self, rtt: Duration, expected_samples: u32) {
+        let shift = expected_samples
+            .clamp(1, MAX_SAMPLES)
+            .next_power_of_two()
+            .trailing_zeros();
         let rtt_us = rtt.as_us().clamp(1, MAX_SAMPLE_US) as u32;
         if self.srtt_us == 0 {
             // RFC 6298 2.2: the first sample.
@@ -64,16 +70,16 @@ impl RttEstimator {
         } else {
             // RFC 6298 2.3: beta is 1/4, alpha is 1/8; RTTVAR first, from the old SRTT.
             let deviation = self.srtt_us.abs_diff(rtt_us);
-            self.rttvar_us = weigh(self.rttvar_us, 3, deviation, 2);
-            self.srtt_us = weigh(self.srtt_us, 7, rtt_us, 3).max(1);
+            self.rttvar_us = weigh(self.rttvar_us, deviation, 2 + shift);
+            self.srtt_us = weigh(self.srtt_us, rtt_us, 3 + shift).max(1);
         }
         let margin = Duration::from_us(u64::from(self.rttvar_us).saturating_mul(4));
-        self.base = (Duration::from_us(u64::from(self.srtt_us)) + margin.max(GRANULARITY))
-            .clamp(MIN_RTO, MAX_RTO);
+        self.base =
+            (Duration::from_us(u64::from(self.srtt_us)) + margin.max(MIN_MARGIN)).min(MAX_RTO);
         self.backoff = 0;
     }
 
-    /// The retransmission timeout, backoff included: 200 ms to 120 s.
+    /// The retransmission timeout, backoff included: more than 200 ms, at most 120 s.
     #[inline]
     pub(crate) fn rto(&self) -> Duration {
         let mut rto = self.base;
@@ -112,9 +118,10 @@ impl RttEstimator {
     }
 }
 
-/// The mean of `old`, which weighs `share`, and `new`, which weighs 1, of a whole of 2^`shift`.
+/// The mean of `old` and `new`, where `new` weighs 1 of a whole of 2^`shift`.
 #[inline]
-fn weigh(old: u32, share: u64, new: u32, shift: u32) -> u32 {
+fn weigh(old: u32, new: u32, shift: u32) -> u32 {
+    let share = (1u64 << shift) - 1;
     // Both are at most MAX_SAMPLE_US: no sum comes near 64 bits, no mean exceeds 32.
     ((u64::from(old) * share + u64::from(new)) >> shift) as u32
 }
@@ -126,7 +133,7 @@ mod tests {
     fn after(samples_ms: &[u64]) -> RttEstimator {
         let mut rtt = RttEstimator::new();
         for &ms in samples_ms {
-            rtt.on_sample(Duration::from_ms(ms));
+            rtt.on_sample(Duration::from_ms(ms), 1);
         }
         rtt
     }
@@ -159,11 +166,26 @@ mod tests {
     }
 
     #[test]
-    fn a_steady_path_brings_the_timeout_to_its_floor_or_just_above_the_path() {
-        assert_eq!(after(&[1; 100]).rto(), MIN_RTO);
-        let rtt = after(&[500; 200]);
-        assert_eq!(rtt.rto(), Duration::from_us(500_000) + GRANULARITY);
-        assert_eq!(after(&[0; 100]).rto(), MIN_RTO);
+    fn the_samples_of_one_round_trip_weigh_as_much_as_one() {
+        let mut many = after(&[400]);
+        for _ in 0..16 {
+            many.on_sample(Duration::from_ms(800), 16);
+        }
+        // One of 800 ms would give 450 ms; the later of sixteen meet a mean that has moved.
+        assert!((445_000..=450_000).contains(&many.srtt_us()));
+        // However many are claimed, a change of the path is seen in time.
+        let mut crowd = after(&[400]);
+        for _ in 0..2_000 {
+            crowd.on_sample(Duration::from_ms(800), u32::MAX);
+        }
+        assert!(crowd.srtt_us() > 790_000);
+    }
+
+    #[test]
+    fn a_steady_path_brings_the_timeout_to_its_margin_above_the_path() {
+        assert_eq!(after(&[1; 100]).rto(), Duration::from_ms(201));
+        assert_eq!(after(&[500; 200]).rto(), Duration::from_ms(700));
+        assert_eq!(after(&[0; 100]).rto(), Duration::from_us(200_001));
     }
 
     #[test]
@@ -183,7 +205,7 @@ mod tests {
             assert_eq!(rtt.rto(), Duration::from_secs(seconds));
             rtt.back_off();
         }
-        rtt.on_sample(Duration::from_ms(100));
+        rtt.on_sample(Duration::from_ms(100), 1);
         assert_eq!(rtt.rto(), Duration::from_ms(300));
     }
 
@@ -202,7 +224,7 @@ mod tests {
         rtt.back_off();
         rtt.on_syn_lost();
         assert_eq!(rtt.rto(), Duration::from_secs(3));
-        rtt.on_sample(Duration::from_ms(400));
+        rtt.on_sample(Duration::from_ms(400), 1);
         assert_eq!(rtt.rto(), Duration::from_ms(1_200));
         // Timestamps gave a sample in spite of the loss: it holds.
         rtt.on_syn_lost();

@@ -3,7 +3,7 @@
 //! Windows: closed ones are probed, small ones waited for, shrunken ones respected; ours moves by worthwhile steps.
 
 use super::*;
-use crate::fsm::ConnError;
+use crate::fsm::{ConnError, DropReason};
 
 /// The peer's window is closed, with everything acknowledged, and data waits.
 fn shut() -> Host {
@@ -338,4 +338,21 @@ fn shld_14_the_window_of_a_request_never_shrinks() {
     let ack = out.reply.unwrap().segment;
     assert_eq!(offered, SPACE + 1);
     assert!(u32::from(ack.wnd) << odd.rcv_wscale >= offered);
+}
+
+#[test]
+fn the_ack_of_a_peer_that_has_filled_the_window_counts() {
+    let mut host = Host::established();
+    host.queue(1_000);
+    let edge = host.tcb.rcv_adv.raw();
+    // All that the window allows was sent and lost: the peer's SND.NXT is at its right edge.
+    host.arrive(seg(ACK, edge, ISS + 1_001));
+    assert_eq!(host.tcb.snd_una, raw(ISS + 1_001));
+    // One further, or with data, it does not.
+    host.queue(1_000);
+    let out = host.arrive(seg(ACK, edge + 1, ISS + 2_001));
+    assert_eq!(out.drop, Some(DropReason::OutOfWindow));
+    let out = host.arrive(data(seg(ACK, edge, ISS + 2_001), 1));
+    assert_eq!(out.drop, Some(DropReason::OutOfWindow));
+    assert_eq!(host.tcb.snd_una, raw(ISS + 1_001));
 }
