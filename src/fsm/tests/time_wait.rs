@@ -262,5 +262,5 @@ fn the_status_tells_where_the_numbers_ended() {
 fn the_objects_are_small() {
     assert_eq!(core::mem::size_of::<TimeWait>(), 40);
     assert!(core::mem::size_of::<SynReq>() <= 64);
-    assert!(core::mem::size_of::<Tcb>() <= 640);
+    assert!(core::mem::size_of::<Tcb>() <= 768);
 }
