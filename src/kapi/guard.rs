@@ -173,13 +173,15 @@ impl<'a, P: Protocol> Guard<'a, P> {
             return;
         }
         self.sk.timer_at().store(deadline_us.max(1), Relaxed);
-        // SAFETY: The socket is alive; the timer takes a reference of it.
+        let at = time::deadline_to_jiffies(deadline_us);
+        // SAFETY: The socket is alive. The timer has its reference before it can fire: `sk_reset_timer` takes it after that,
+        // and a tick in between could put the file's, perhaps the last one.
         unsafe {
-            bindings::sk_reset_timer(
-                self.sk.raw(),
-                bindings::rtcpfsm_sk_timer(self.sk.raw()),
-                time::deadline_to_jiffies(deadline_us),
-            );
+            bindings::rtcpfsm_sock_hold(self.sk.raw());
+            if bindings::mod_timer(bindings::rtcpfsm_sk_timer(self.sk.raw()), at) != 0 {
+                // It was pending, and has one.
+                bindings::rtcpfsm_sock_put(self.sk.raw());
+            }
         }
     }
 

@@ -185,12 +185,15 @@ impl<T: SmallObject> Small<T> {
 
     /// Makes the timer fire at `deadline_us` (microseconds since boot).
     pub(crate) fn arm(&self, deadline_us: u64) {
-        // SAFETY: The timer is set up and `&self` keeps it alive.
-        if unsafe { bindings::mod_timer(self.timer.get(), time::deadline_to_jiffies(deadline_us)) }
-            == 0
-        {
-            // It was not pending: it holds a reference from now on.
-            self.inc_ref();
+        let at = time::deadline_to_jiffies(deadline_us);
+        // It has its reference before it can fire.
+        self.inc_ref();
+        // SAFETY: The timer is set up and `&self` keeps it alive. If it was pending it has a reference, and the one above,
+        // which is not the last one, is given back.
+        unsafe {
+            if bindings::mod_timer(self.timer.get(), at) != 0 {
+                Self::dec_ref(NonNull::from(self));
+            }
         }
     }
 
