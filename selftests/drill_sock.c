@@ -252,6 +252,9 @@ static void set_option(struct sock *s, char **word, int words, const char *resul
 	else if (!strcmp(word[0], "recverr"))
 		level = drill.family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
 		name = drill.family == AF_INET6 ? IPV6_RECVERR : IP_RECVERR;
+	else if (!strcmp(word[0], "mtudisc"))
+		level = drill.family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
+		name = drill.family == AF_INET6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER;
 	else
 		fail("unknown socket option '%s'", word[0]);
 	check_result(setsockopt(s->fd, level, name, &value, sizeof(value)), result);

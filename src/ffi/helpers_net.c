@@ -484,13 +484,55 @@ void rtcpfsm_icmp_quote(const struct sk_buff *skb, u8 *type, u8 *code, u32 *offs
 	*code = icmp_hdr(skb)->code;
 	*offset = ((const struct iphdr *)skb->data)->ihl * 4;
 }
-void rtcpfsm_update_pmtu(struct sock *sk, struct sk_buff *skb, bool v6, u32 mtu)
+/* The route of a connected socket, found anew where the cached one is stale; as ip_queue_xmit() and inet6_csk_xmit() find it. */
+static struct dst_entry *sk_route_v4(struct sock *sk)
+{
+	struct dst_entry *dst = __sk_dst_check(sk, 0);
+	struct flowi4 *fl4 = &inet_sk(sk)->cork.fl.u.ip4;
+	struct rtable *rt;
+
+	if (dst)
+		return dst;
+	inet_sk_init_flowi4(inet_sk(sk), fl4);
+	rt = ip_route_output_flow(sock_net(sk), fl4, sk);
+	if (IS_ERR(rt))
+		return NULL;
+	sk_setup_caps(sk, &rt->dst);
+	return &rt->dst;
+}
+static struct dst_entry *sk_route_v6(struct sock *sk)
+{
+	struct dst_entry *dst = __sk_dst_check(sk, inet6_sk(sk)->dst_cookie);
+
+	if (dst)
+		return dst;
+	dst = rtcpfsm_ip6_route_connect(sk, inet_sk(sk)->inet_dport);
+	if (IS_ERR(dst))
+		return NULL;
+	ip6_dst_store(sk, dst, false, false);
+	inet_sk(sk)->cork.fl.u.ip6.daddr = sk->sk_v6_daddr;
+	return dst;
+}
+void rtcpfsm_sk_update_pmtu(struct sock *sk, bool v6, u32 mtu)
+{
+	struct dst_entry *dst;
+
+	rcu_read_lock();
+	dst = v6 ? sk_route_v6(sk) : sk_route_v4(sk);
+	if (dst) {
+		dst->ops->update_pmtu(dst, sk, NULL, mtu, true);
+		if (v6)
+			sk_route_v6(sk);
+		else
+			sk_route_v4(sk);
+	}
+	rcu_read_unlock();
+}
+bool rtcpfsm_sk_accepts_pmtu(const struct sock *sk, bool v6)
 {
 	if (v6)
-		ip6_update_pmtu(skb, sock_net(sk), htonl(mtu), sk->sk_bound_dev_if, sk->sk_mark, sk_uid(sk));
-	else
-		ipv4_update_pmtu(skb, sock_net(sk), mtu, sk->sk_bound_dev_if, sk->sk_protocol);
-	sk_dst_reset(sk);
+		return ip6_sk_accept_pmtu(sk);
+	return ip_sk_accept_pmtu(sk) && READ_ONCE(inet_sk(sk)->pmtudisc) != IP_PMTUDISC_DONT;
 }
 
 int rtcpfsm_int_from_sockptr(int *to, sockptr_t from) { return copy_from_sockptr(to, from, sizeof(*to)); }

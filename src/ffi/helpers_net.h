@@ -173,7 +173,8 @@ int rtcpfsm_sk_peek_offset(struct sock *sk, int flags);
 void rtcpfsm_sk_peek_offset_fwd(struct sock *sk, int val);
 void rtcpfsm_sk_peek_offset_bwd(struct sock *sk, int val);
 void rtcpfsm_icmp_quote(const struct sk_buff *skb, u8 *type, u8 *code, u32 *offset);
-void rtcpfsm_update_pmtu(struct sock *sk, struct sk_buff *skb, bool v6, u32 mtu);
+void rtcpfsm_sk_update_pmtu(struct sock *sk, bool v6, u32 mtu);
+bool rtcpfsm_sk_accepts_pmtu(const struct sock *sk, bool v6);
 
 int rtcpfsm_int_from_sockptr(int *to, sockptr_t from);
 long rtcpfsm_text_from_sockptr(char *to, sockptr_t from, size_t max);

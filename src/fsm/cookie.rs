@@ -489,6 +489,63 @@ mod tests {
         }
     }
 
+    /// The connection of a cookie that came back after so many milliseconds.
+    fn connection(options: Options, after_ms: u64) -> crate::fsm::tests::Tcb {
+        let cfg = Config::default();
+        let (made, now) = (at(77), at(77) + Duration::from_ms(after_ms));
+        let ack = ack_of(&answer(made, options));
+        let mut tcb: crate::fsm::tests::Tcb = take(now, &ack).unwrap().establish(now, &cfg);
+        let mut out = Outbox::new();
+        tcb.set_receive_space(60_000);
+        tcb.on_segment(now, &ack, &cfg, &mut out);
+        assert_eq!(tcb.state(), State::Established);
+        let arcs: Vec<_> = out.arcs.iter().map(|id| id.arc().name).collect();
+        assert_eq!(arcs, ["syn-received-rcv-ack-of-syn"]);
+        assert_eq!(tcb.invariants(), Ok(()));
+        tcb
+    }
+
+    #[test]
+    fn must_18_the_round_trip_is_not_timed_where_the_syn_ack_is_forgotten() {
+        let bare = Options {
+            timestamps: None,
+            ..full()
+        };
+        let tcb = connection(bare, 300);
+        assert_eq!(tcb.rtt.rto(), Duration::from_secs(1));
+        assert_eq!(tcb.rtt.srtt_us(), 0);
+        assert_eq!(tcb.status().snd_wnd, 8_000);
+        // RFC 7323 4.1: the echo tells it, less what the terms take of the clock.
+        let tcb = connection(full(), 300);
+        let srtt = tcb.rtt.srtt_us() / 1_000;
+        assert!((300..=300 + TERMS_MASK).contains(&srtt), "{srtt}");
+        assert_eq!(tcb.status().snd_wnd, 8_000 << 9);
+        assert_eq!(tcb.effective_mss(), 1_460 - 12);
+    }
+
+    #[test]
+    fn ecn_is_remembered() {
+        for (offered, setting, agreed) in [(true, 2, true), (true, 0, false), (false, 2, false)] {
+            let cfg = Config {
+                ecn: setting,
+                ..Config::default()
+            };
+            let mut syn = syn(full());
+            if offered {
+                syn.flags = Flags::SYN | Flags::ECE | Flags::CWR;
+            }
+            let sent = syn_ack(at(4), &syn, &params(), &cfg, &secrets(KEY));
+            assert_eq!(sent.flags.contains(Flags::ECE), agreed);
+            let mut out = Outbox::new();
+            let ack = ack_of(&sent);
+            let again = request(at(4), &ack, &params(), &cfg, &secrets(KEY), &mut out).unwrap();
+            assert_eq!(again.syn_ack(at(4)).flags, sent.flags);
+            let off = Config { ecn: 0, ..cfg };
+            let refused = request(at(4), &ack, &params(), &off, &secrets(KEY), &mut out).is_err();
+            assert_eq!(refused, agreed);
+        }
+    }
+
     #[test]
     fn settings_that_changed_since_are_not_agreed_to() {
         let ack = ack_of(&answer(at(10), full()));

@@ -4,6 +4,7 @@
 
 use super::arcs::{Event, State};
 use super::outbox::{ConnError, Outbox, Wake};
+use super::reasons::DropReason;
 use super::records::RecordList;
 use super::seq::SeqNumber;
 use super::tcb::Tcb;
@@ -58,6 +59,7 @@ impl<L: RecordList> Tcb<L> {
         out: &mut Outbox,
     ) -> IcmpOutcome {
         if !self.is_in_flight(icmp.quoted_seq) {
+            out.note(DropReason::IcmpNotInFlight);
             return IcmpOutcome::Ignored;
         }
         let error = match icmp.kind {

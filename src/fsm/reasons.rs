@@ -131,6 +131,10 @@ reasons! {
         NoRoute, "no-route", "RFC 9293 3.10.7.2";
         /// Note: no room for one more TIME-WAIT; the connection was closed at once.
         TimeWaitFull, "time-wait-full", "RFC 9293 3.10.7.4";
+        /// Note: an ICMP error quotes what is not in flight; it is ignored.
+        IcmpNotInFlight, "icmp-not-in-flight", "RFC 5927 4.1";
+        /// Note: an ICMP error came while a process held the socket, and another waited already.
+        IcmpLocked, "icmp-locked", "RFC 9293 3.9.2.2";
         /// Note: an event came in a state that has no arc for it. It never counts if the machine is right.
         NoArc, "no-arc", "RFC 9293 3.3.2";
     }

@@ -654,11 +654,20 @@ impl<L: RecordList> Tcb<L> {
     }
 
     /// All that is in flight and that the peer does not hold goes out again, as if it were lost, but without blame: the window of the
-    /// peer or the size of segments was the reason (SHLD-16, RFC 1191 section 6.4).
+    /// peer was the reason (SHLD-16).
     pub(super) fn resend_flight(&mut self) {
         self.scoreboard().mark_all_lost();
         // MUST-18: what is sent twice is not timed.
         self.recovery.can_undo = false;
+    }
+
+    /// What is in flight in segments of more octets than this, as far as it can be told, goes out again without blame: no router
+    /// on the way takes them (RFC 1191 section 6.4).
+    pub(super) fn resend_larger(&mut self, octets: u16) {
+        if self.scoreboard().mark_larger_lost(u32::from(octets)) {
+            // MUST-18: what is sent twice is not timed.
+            self.recovery.can_undo = false;
+        }
     }
 
     /// `left` to `right` goes out once more.

@@ -218,6 +218,20 @@ impl<L: RecordList> Scoreboard<'_, L> {
         self.mark_lost(Instant::from_us(0), |_, _| true);
     }
 
+    /// Every record of more than this many octets, which may have been one segment, is taken for lost, unless the peer holds
+    /// it. True if one was not before.
+    pub(super) fn mark_larger_lost(&mut self, octets: u32) -> bool {
+        let mut lost = 0u32;
+        for record in self.list.as_mut_slice() {
+            if record.marks & (SACKED | LOST) == 0 && len_of(record) > octets {
+                record.marks |= LOST;
+                lost = lost.saturating_add(len_of(record));
+            }
+        }
+        self.sums.lost = self.sums.lost.saturating_add(lost);
+        lost != 0
+    }
+
     /// The first `len` octets are taken for lost, unless the peer holds them. How many were not before.
     pub(super) fn mark_head_lost(&mut self, len: u32) -> u32 {
         let Some(head) = self.list.as_slice().first().copied() else {

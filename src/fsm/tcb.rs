@@ -374,17 +374,18 @@ impl<L: RecordList> Tcb<L> {
         }
     }
 
-    /// Tells the largest segment that the path takes now, options not deducted (SHLD-6). What is in flight is sent again
-    /// at once where segments have to become smaller (RFC 1191 section 6.4).
+    /// Tells the largest segment that the path takes now, options not deducted (SHLD-6). Where segments have to become smaller,
+    /// those in flight that are too large go out again at once (RFC 1191 section 6.4).
     pub(crate) fn set_path_mss(&mut self, mss: u16) {
-        let too_large = mss < self.path_mss.min(self.snd_mss);
+        let before = self.effective_mss();
         self.path_mss = mss;
-        if self.syn_acked {
-            let mss = self.effective_mss();
-            self.congestion.on_mss_change(mss);
+        if !self.syn_acked {
+            return;
         }
-        if too_large && self.syn_acked && self.snd_una != self.snd_nxt {
-            self.resend_flight();
+        let now = self.effective_mss();
+        self.congestion.on_mss_change(now);
+        if now < before {
+            self.resend_larger(now);
         }
     }
 

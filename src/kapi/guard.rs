@@ -361,6 +361,11 @@ impl<'a, P: Protocol> BhLocked<'a, P> {
         }
     }
 
+    /// Asks for [`Protocol::on_release`] when the process that owns the socket lets it go.
+    pub(crate) fn defer(&mut self) {
+        self.guard.defer();
+    }
+
     /// Leaves the packet to the process that owns the socket; false: too much waits already, and the packet is gone.
     pub(crate) fn add_backlog(&mut self, skb: Skb, limit: u32) -> bool {
         let skb = skb.into_raw();

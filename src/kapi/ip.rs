@@ -4,7 +4,6 @@
 use super::addr::Address;
 use super::netns::Net;
 use super::skb::Skb;
-use super::sock::{Protocol, Sock};
 use crate::src::ffi::bindings;
 use core::ffi::c_int;
 use core::marker::PhantomData;
@@ -103,10 +102,10 @@ impl IcmpError<'_> {
         })
     }
 
-    /// Lets routing learn the path MTU; the socket's route is looked up anew.
-    pub(crate) fn update_path_mtu<P: Protocol>(&self, sk: &Sock<P>) {
-        // SAFETY: The packet and the socket are valid.
-        unsafe { bindings::rtcpfsm_update_pmtu(sk.raw(), self.skb.as_ptr(), self.v6, self.info) };
+    /// The largest datagram that the way takes, in octets, if it says that a packet was too big; as the router tells it, 0
+    /// where it does not (RFC 1191 section 5).
+    pub(crate) fn mtu(&self) -> u32 {
+        self.info
     }
 }
 

@@ -235,6 +235,19 @@ impl<P: Protocol> Guard<'_, P> {
         unsafe { bindings::rtcpfsm_ecn_capable(self.sk().raw(), on) };
     }
 
+    /// Does the socket take the word of ICMP for the path MTU (IP_MTU_DISCOVER, IPV6_MTU_DISCOVER)?
+    pub(crate) fn accepts_path_mtu(&self, v6: bool) -> bool {
+        // SAFETY: We hold the socket lock; `v6` is so only for a socket of that family.
+        unsafe { bindings::rtcpfsm_sk_accepts_pmtu(self.sk().raw(), v6) }
+    }
+
+    /// Lets routing learn a path MTU, within its bounds (net.ipv4.route.min_pmtu; RFC 8201 section 4: 1280), and finds the
+    /// way that has it: see [`Guard::path_mtu`]. `v6`: the connection is an IPv6 one.
+    pub(crate) fn learn_path_mtu(&mut self, v6: bool, mtu: u32) {
+        // SAFETY: We hold the socket lock; `v6` is so only for a socket of that family.
+        unsafe { bindings::rtcpfsm_sk_update_pmtu(self.sk().raw(), v6, mtu) };
+    }
+
     /// Sends a finished segment of this connection by IP, which finds or knows the way.
     ///
     /// # Errors

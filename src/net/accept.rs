@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     unsent_limit: Atomic<u32>,
     /// When a SYN was last answered by a cookie, in microseconds, to a second; 0: never.
     cookie_at: Atomic<u64>,
+    /// What ICMP told while a process owned the socket, in one word of [`super::icmp`]; 0: nothing.
+    icmp: Atomic<u64>,
 }
 
 struct Queue {
@@ -62,6 +64,7 @@ impl Shared {
             unsent: Atomic::new(0),
             unsent_limit: Atomic::new(u32::MAX),
             cookie_at: Atomic::new(0),
+            icmp: Atomic::new(0),
         }
     }
 
@@ -87,6 +90,11 @@ impl Shared {
         let limit = self.unsent_limit.load(Relaxed);
         let unsent = self.unsent.load(Relaxed);
         limit == u32::MAX || u64::from(unsent) << u32::from(wake) < u64::from(limit)
+    }
+
+    /// What ICMP told while a process owned the socket. It changes under the socket's spin lock.
+    pub(super) fn icmp(&self) -> &Atomic<u64> {
+        &self.icmp
     }
 
     /// Starts to take connections, at most `backlog` waiting; or changes the limit.

@@ -1,14 +1,70 @@
 // SPDX-License-Identifier: GPL-2.0
 //! ICMP errors about segments of ours (RFC 9293 3.9.2.2, RFC 5927): the machine judges them by the sequence number that
 //! they quote.
+//!
+//! One that comes while a process owns the socket waits until it lets go: one at a time, and of several the word of a path MTU.
 
+use super::pernet::PerNet;
 use super::tables::Object;
-use super::{effects, instance, request};
-use crate::src::fsm::{IcmpError, IcmpKind, SeqNumber};
+use super::{effects, instance, request, Locked, Socket};
+use crate::src::fsm::{DropReason, IcmpError, IcmpKind, SeqNumber};
 use crate::src::kapi::hash::Key;
 use crate::src::kapi::ip::IcmpError as Message;
 use crate::src::kapi::ip::IcmpKind as Kind;
 use kernel::prelude::*;
+use kernel::sync::atomic::Relaxed;
+
+/// What an ICMP error says of one connection.
+#[derive(Clone, Copy)]
+struct Report {
+    kind: Kind,
+    /// Of the segment that it quotes.
+    quoted: SeqNumber,
+    /// The path MTU that it tells, if it is about that.
+    mtu: u16,
+}
+
+/// A report as a word that is never 0, so that it can wait in an atomic: the kind, ICMP's code, the MTU, the quoted number.
+impl Report {
+    const KIND_SHIFT: u32 = 60;
+    const CODE_SHIFT: u32 = 48;
+    const MTU_SHIFT: u32 = 32;
+    const UNREACHABLE: u64 = 1;
+    const TOO_BIG: u64 = 2;
+    const TIME_EXCEEDED: u64 = 3;
+    const PARAMETER_PROBLEM: u64 = 4;
+    const OTHER: u64 = 5;
+
+    fn to_word(self) -> u64 {
+        let (kind, code) = match self.kind {
+            Kind::Unreachable(code) => (Self::UNREACHABLE, code),
+            Kind::TooBig => (Self::TOO_BIG, 0),
+            Kind::TimeExceeded => (Self::TIME_EXCEEDED, 0),
+            Kind::ParameterProblem => (Self::PARAMETER_PROBLEM, 0),
+            Kind::Other => (Self::OTHER, 0),
+        };
+        kind << Self::KIND_SHIFT
+            | u64::from(code) << Self::CODE_SHIFT
+            | u64::from(self.mtu) << Self::MTU_SHIFT
+            | u64::from(self.quoted.raw())
+    }
+
+    fn from_word(word: u64) -> Option<Self> {
+        let kind = match word >> Self::KIND_SHIFT {
+            Self::UNREACHABLE => Kind::Unreachable((word >> Self::CODE_SHIFT) as u8),
+            Self::TOO_BIG => Kind::TooBig,
+            Self::TIME_EXCEEDED => Kind::TimeExceeded,
+            Self::PARAMETER_PROBLEM => Kind::ParameterProblem,
+            Self::OTHER => Kind::Other,
+            _ => return None,
+        };
+        Some(Report {
+            kind,
+            quoted: SeqNumber::from_raw(word as u32),
+            mtu: (word >> Self::MTU_SHIFT) as u16,
+        })
+    }
+}
 
 /// An ICMP error that quotes the start of a segment of ours.
 pub(crate) fn error(message: &Message<'_>) {
@@ -19,41 +75,86 @@ pub(crate) fn error(message: &Message<'_>) {
         (quote.source, quote.source_port),
         (quote.destination, quote.destination_port),
     );
-    let seq = SeqNumber::from_raw(quote.sequence);
+    let report = Report {
+        kind: message.kind(),
+        quoted: SeqNumber::from_raw(quote.sequence),
+        // No segment is larger than this.
+        mtu: message.mtu().min(u32::from(u16::MAX)) as u16,
+    };
     match instance().tables.find(&key) {
         Some(Object::Socket(sk)) => {
             let mut locked = sk.bh_lock();
-            // A process that owns the socket does not wait for this: the error is lost, as the packet could have been.
-            let Some(guard) = locked.unowned() else {
-                return;
-            };
-            let kind = match message.kind() {
-                Kind::Unreachable(code) => IcmpKind::Unreachable(code),
-                Kind::TooBig => {
-                    // RFC 1191, RFC 8201: the route has learnt the path MTU; only a segment in flight may tell.
-                    if guard.tcb.is_in_flight(seq) {
-                        message.update_path_mtu(&sk);
-                        effects::run(guard, |_, _, _, _| ());
+            match locked.unowned() {
+                Some(guard) => handle(guard, report),
+                None => {
+                    if keep(&sk, report) {
+                        locked.defer();
                     }
-                    return;
                 }
-                Kind::TimeExceeded => IcmpKind::TimeExceeded,
-                Kind::ParameterProblem => IcmpKind::ParameterProblem,
-                // RFC 9293 3.9.2.2, MUST-55: source quench and all the others.
-                Kind::Other => return,
-            };
-            let error = IcmpError {
-                kind,
-                quoted_seq: seq,
-            };
-            effects::run(guard, |tcb, now, _, out| tcb.on_icmp(now, error, out));
+            }
         }
         Some(Object::Request(half_open)) => {
-            if let Kind::Unreachable(code) = message.kind() {
-                request::icmp(&half_open, seq, is_hard(code));
+            if let Kind::Unreachable(code) = report.kind {
+                request::icmp(&half_open, report.quoted, is_hard(code));
             }
         }
         _ => {}
+    }
+}
+
+/// Keeps a report for when the process lets the socket go. The spin lock is held. False: another waits.
+fn keep(sk: &Socket, report: Report) -> bool {
+    let waits = sk.shared().icmp();
+    if waits.load(Relaxed) != 0 {
+        PerNet::of(sk.net()).counters().drop(DropReason::IcmpLocked);
+        if report.kind != Kind::TooBig {
+            return false;
+        }
+    }
+    waits.store(report.to_word(), Relaxed);
+    true
+}
+
+/// The process lets the socket go: what waited is handled. The spin lock is held.
+pub(super) fn deferred(sk: &mut Locked<'_>) {
+    let waits = sk.sk().shared().icmp();
+    let word = waits.load(Relaxed);
+    if word != 0 {
+        waits.store(0, Relaxed);
+        if let Some(report) = Report::from_word(word) {
+            handle(sk, report);
+        }
+    }
+}
+
+fn handle(sk: &mut Locked<'_>, report: Report) {
+    let kind = match report.kind {
+        Kind::Unreachable(code) => IcmpKind::Unreachable(code),
+        Kind::TooBig => return too_big(sk, report),
+        Kind::TimeExceeded => IcmpKind::TimeExceeded,
+        Kind::ParameterProblem => IcmpKind::ParameterProblem,
+        // RFC 9293 3.9.2.2, MUST-55: source quench and all the others.
+        Kind::Other => return,
+    };
+    let error = IcmpError {
+        kind,
+        quoted_seq: report.quoted,
+    };
+    effects::run(sk, |tcb, now, _, out| tcb.on_icmp(now, error, out));
+}
+
+/// RFC 1191, RFC 8201: routing learns the path MTU, for this connection and all others of that way, and the machine is told
+/// before it runs. Only a segment in flight may tell (RFC 5927 7.2), and only a smaller one.
+fn too_big(sk: &mut Locked<'_>, report: Report) {
+    if !sk.tcb.is_in_flight(report.quoted) {
+        let counters = PerNet::of(sk.sk().net()).counters();
+        counters.drop(DropReason::IcmpNotInFlight);
+        return;
+    }
+    let v6 = !sk.sk().key().remote.is_v4();
+    if sk.accepts_path_mtu(v6) && (sk.path_mtu == 0 || u32::from(report.mtu) < sk.path_mtu) {
+        sk.learn_path_mtu(v6, u32::from(report.mtu));
+        effects::run(sk, |_, _, _, _| ());
     }
 }
 

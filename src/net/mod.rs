@@ -126,6 +126,7 @@ impl Protocol for Rtcpfsm {
     }
 
     fn on_release(sk: &mut Locked<'_>) {
+        icmp::deferred(sk);
         effects::run(sk, |_, _, _, _| ());
     }
 

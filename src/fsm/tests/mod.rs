@@ -9,6 +9,7 @@ mod illegal;
 mod keepalive;
 mod lossy;
 mod open;
+mod path_mtu;
 mod random;
 mod reassembly;
 mod recovery;
