@@ -40,7 +40,7 @@
  *	recv S N | recv S eof		waits for exactly that; checks each octet
  *	shutdown S rd|wr|rdwr		close S		linger S SECONDS	disconnect S
  *	abort S				close with linger 0
- *	option S reuseaddr|sndbuf|rcvbuf|recverr|nodelay|mtudisc N
+ *	option S reuseaddr|sndbuf|rcvbuf|recverr|nodelay|mtudisc|quickack N
  *	poll S in,out,hup,rdhup,err	waits until poll() tells exactly these (-: none)
  *	sockerr S ERROR			SO_ERROR, 0 if none
  *	inq S N, outq S N		waits until SIOCINQ or SIOCOUTQ tell N

@@ -249,6 +249,8 @@ static void set_option(struct sock *s, char **word, int words, const char *resul
 		name = SO_RCVBUF;
 	else if (!strcmp(word[0], "nodelay"))
 		level = IPPROTO_TCP, name = TCP_NODELAY;
+	else if (!strcmp(word[0], "quickack"))
+		level = IPPROTO_TCP, name = TCP_QUICKACK;
 	else if (!strcmp(word[0], "recverr"))
 		level = drill.family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
 		name = drill.family == AF_INET6 ? IPV6_RECVERR : IP_RECVERR;

@@ -77,6 +77,7 @@ impl<L: RecordList> Tcb<L> {
         self.on_ack(now, segment, out);
         if segment.payload_len != 0 {
             self.deliver(0, segment.payload_len, out);
+            self.owe_ack(now, segment.payload_len);
         }
     }
 
@@ -203,6 +204,7 @@ impl<L: RecordList> Tcb<L> {
             }
         } else if seg_len != 0 {
             self.note_old(segment.seq, segment.seq + segment.payload_len);
+            self.ack_quickly();
             let ack = self.ack_segment(now);
             out.reply(ack, ReplyWhy::Ack);
         } else {
@@ -342,6 +344,7 @@ impl<L: RecordList> Tcb<L> {
         }
         if seq.after(self.rcv_nxt) {
             self.hold(seq, segment.payload_len, fin, out);
+            self.ack_quickly();
             // MAY-13: the sender learns of the gap at once.
             let ack = self.ack_segment(now);
             out.reply(ack, ReplyWhy::Ack);
@@ -366,6 +369,9 @@ impl<L: RecordList> Tcb<L> {
             self.note_held_twice(self.rcv_nxt + taken);
             self.deliver(known, taken, out);
             self.release_held(out);
+            self.owe_ack(now, segment.payload_len);
+            // RFC 5681 4.2: what fills a gap is acknowledged at once, what came twice, too.
+            self.ack_due |= out.release.is_some() || known != 0;
         }
         if self.gaps.fin_at == Some(self.rcv_nxt) {
             self.step_8_fin(now, out);
@@ -384,7 +390,6 @@ impl<L: RecordList> Tcb<L> {
         out.wake |= Wake::READABLE;
         self.rcv_nxt = self.rcv_nxt + len;
         self.rcv_space = self.rcv_space.saturating_sub(len);
-        self.ack_due = true;
     }
 
     // RFC 9293 3.10.7.4, eighth: a FIN whose number is RCV.NXT. It needs no room: a full buffer does not matter.

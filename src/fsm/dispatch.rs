@@ -32,7 +32,7 @@ impl<L: RecordList> Tcb<L> {
             // MUST-36: nothing else would ever send it.
             self.arm_persist(now);
         }
-        if self.ack_due {
+        if self.is_ack_due() {
             return Some(self.ack_segment(now));
         }
         None
@@ -42,6 +42,7 @@ impl<L: RecordList> Tcb<L> {
     fn send_syn(&mut self, now: Instant, flags: Flags) -> SegmentOut {
         self.syn_due = false;
         self.ack_due = false;
+        self.acks.deadline = None;
         self.force = false;
         if self.snd_nxt == self.iss {
             self.snd_nxt = self.iss + 1;
@@ -286,7 +287,7 @@ impl<L: RecordList> Tcb<L> {
 
     /// An ACK that may never be sent: it offers no new window and fulfils no duty.
     pub(super) fn challenge_ack(&mut self, now: Instant) -> SegmentOut {
-        let ack_due = self.ack_due;
+        let (ack_due, acks) = (self.ack_due, self.acks);
         let last_ack_sent = self.last_ack_sent;
         let duplicate = self.gaps.duplicate;
         let space = core::mem::take(&mut self.rcv_space);
@@ -294,7 +295,7 @@ impl<L: RecordList> Tcb<L> {
         self.rcv_space = space;
         self.gaps.duplicate = duplicate;
         self.last_ack_sent = last_ack_sent;
-        self.ack_due = ack_due;
+        (self.ack_due, self.acks) = (ack_due, acks);
         segment
     }
 
@@ -332,7 +333,7 @@ impl<L: RecordList> Tcb<L> {
         let window = self.new_window();
         self.rcv_adv = self.rcv_nxt + window;
         self.last_ack_sent = self.rcv_nxt;
-        self.ack_due = false;
+        self.ack_goes_out(now, payload_len);
         let (flags, urg) = self.urgent_pointer(seq, flags);
         let sack = self.sack_blocks();
         // RFC 2883 4: told once.

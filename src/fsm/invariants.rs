@@ -28,7 +28,7 @@ impl<L: RecordList> Tcb<L> {
         let state = self.state();
         if matches!(state, S::Closed | S::Listen) {
             claim! {
-                self.timer.is_none(), "no timer without a connection";
+                self.timer.is_none() && self.acks.deadline.is_none(), "no timer without a connection";
             }
             return Ok(());
         }
@@ -80,6 +80,10 @@ impl<L: RecordList> Tcb<L> {
         }
 
         self.held_invariants()?;
+        claim! {
+            self.acks.deadline.is_none() || self.last_ack_sent.before(self.rcv_nxt),
+                "an ACK that waits has something to tell";
+        }
         claim! {
             self.timer != Some(TimerKind::Retransmit) || flight != 0, "the retransmission timer has work";
             self.timer != Some(TimerKind::Retransmit) || !self.syn_acked || self.snd_wnd != 0,
@@ -136,7 +140,7 @@ impl<L: RecordList> Tcb<L> {
             !self.syn_acked || !self.has_unsent() || self.timer.is_some(), "what cannot be sent is timed";
             self.timer != Some(TimerKind::Persist) || self.snd_wnd == 0 || flight == 0,
                 "what is in flight in an open window is retransmitted";
-            !self.ack_due && !self.force, "what is due is sent";
+            !self.is_ack_due() && !self.force, "what is due is sent";
         }
         Ok(())
     }

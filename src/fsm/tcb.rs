@@ -5,6 +5,7 @@
 //! The variables have their names in the RFC. What the RFC derives from the state's name is kept in flags of its own
 //! here: whether our SYN is acknowledged, whether our FIN is queued or was sent, whether the peer's has come.
 
+use super::ack::Acks;
 use super::arcs::{Event, MachineState, State};
 use super::congestion::{Congestion, Kind};
 use super::ecn::Ecn;
@@ -96,6 +97,8 @@ pub(crate) struct Tcb<L: RecordList> {
     pub(super) user_gone: bool,
     /// An ACK is to be sent, with data if there is any.
     pub(super) ack_due: bool,
+    /// What else is known of the ACKs that we owe.
+    pub(super) acks: Acks,
     /// The next segment is sent whatever its size: a retransmission, a probe, or small data after long waiting.
     pub(super) force: bool,
     /// The congestion window starts anew after an idle time.
@@ -225,6 +228,7 @@ impl<L: RecordList> Tcb<L> {
             fin_received: false,
             user_gone: false,
             ack_due: false,
+            acks: Acks::new(),
             force: false,
             idle_restart: true,
             push: false,
@@ -339,6 +343,7 @@ impl<L: RecordList> Tcb<L> {
         self.take(now, event, out);
         self.disarm();
         self.ack_due = false;
+        self.acks.deadline = None;
         self.force = false;
         self.forget_held();
         out.wake |= Wake::READABLE | Wake::WRITABLE | Wake::STATE_CHANGE;
@@ -493,9 +498,14 @@ impl<L: RecordList> Tcb<L> {
     /// The timer that runs, and when it fires.
     #[inline]
     pub(crate) fn next_deadline(&self) -> Option<(TimerKind, Instant)> {
-        match self.timer {
+        let timer = match self.timer {
             Some(kind) => Some((kind, self.deadline)),
             None => self.keepalive_timer(),
+        };
+        match (self.acks.deadline, timer) {
+            (Some(ack_at), Some((_, at))) if at <= ack_at => timer,
+            (Some(ack_at), _) => Some((TimerKind::DelayedAck, ack_at)),
+            (None, _) => timer,
         }
     }
 

@@ -36,6 +36,8 @@ pub(crate) enum TimerKind {
     Persist,
     /// An orphan has waited too long for the peer's FIN.
     FinWait2,
+    /// An ACK has waited long enough for company.
+    DelayedAck,
     /// The peer was not heard for a while.
     KeepAlive,
     /// A request's SYN-ACK is sent again.
@@ -53,6 +55,7 @@ impl TimerKind {
             Self::TailProbe => "tail-probe",
             Self::Persist => "persist",
             Self::FinWait2 => "fin-wait-2",
+            Self::DelayedAck => "ack",
             Self::KeepAlive => "keep-alive",
             Self::SynAck => "synack",
             Self::TimeWait => "time-wait",
@@ -63,6 +66,7 @@ impl TimerKind {
 impl<L: RecordList> Tcb<L> {
     /// Does what is due at `now`; nothing if the deadline is still to come.
     pub(crate) fn on_timer(&mut self, now: Instant, cfg: &Config, out: &mut Outbox) {
+        self.on_ack_timer(now);
         let Some(kind) = self.timer else {
             self.on_keepalive_timer(now, cfg, out);
             return;
@@ -78,7 +82,10 @@ impl<L: RecordList> Tcb<L> {
             // Nobody is there to be told.
             TimerKind::FinWait2 => self.end(now, Event::OrphanTimeout, None, out),
             // These belong to objects of their own, or are never in the slot.
-            TimerKind::SynAck | TimerKind::TimeWait | TimerKind::KeepAlive => self.disarm(),
+            TimerKind::SynAck
+            | TimerKind::TimeWait
+            | TimerKind::KeepAlive
+            | TimerKind::DelayedAck => self.disarm(),
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod close;
 mod congestion;
+mod delayed_acks;
 mod ecn;
 mod illegal;
 mod keepalive;

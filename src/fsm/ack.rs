@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! When data is acknowledged: at once, or together with more data or with data of ours (RFC 9293 section 3.8.6.3, RFC 5681
+//! section 4.2).
+
+use super::records::RecordList;
+use super::settings::AckMode;
+use super::tcb::Tcb;
+use super::time::{Duration, Instant};
+
+/// The longest that an ACK waits (MUST-40: less than 0.5 s), as in Linux.
+pub(super) const MAX_ACK_DELAY: Duration = Duration::from_ms(40);
+
+/// So many ACKs go out at once at the start, after a pause and after a gap, where each of them lets the peer's congestion window
+/// grow: as many as in Linux.
+const QUICK_ACKS: u8 = 16;
+
+/// Segments of this size count as full until a larger one comes (RFC 9293 section 3.7.1: what every host takes).
+const FULL_SEGMENT: u16 = 536;
+
+/// What is known of the acknowledgments that we owe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Acks {
+    /// Data waits for its ACK until then.
+    pub(super) deadline: Option<Instant>,
+    /// So many more are sent at once.
+    quick: u8,
+    /// The program answers what it receives: its answer takes the ACK along.
+    answers: bool,
+    /// The largest segment of data that came, in octets.
+    full: u16,
+    /// When data last came.
+    data_at: Instant,
+}
+
+impl Acks {
+    /// Those of a connection that has received nothing.
+    pub(super) const fn new() -> Self {
+        Self {
+            deadline: None,
+            quick: QUICK_ACKS,
+            answers: false,
+            full: FULL_SEGMENT,
+            data_at: Instant::from_us(0),
+        }
+    }
+}
+
+impl<L: RecordList> Tcb<L> {
+    /// Data of a segment with `len` octets was taken in order: its ACK is due, or is timed.
+    #[inline]
+    pub(super) fn owe_ack(&mut self, now: Instant, len: u32) {
+        let full = len.min(u32::from(self.rcv_mss)) as u16;
+        let acks = &mut self.acks;
+        acks.full = acks.full.max(full);
+        if now.since(acks.data_at) > self.rtt.rto() {
+            // The peer's congestion window may be small again (RFC 5681 4.1).
+            acks.quick = QUICK_ACKS;
+        }
+        acks.data_at = now;
+        let unacked = self.rcv_nxt.distance_from(self.last_ack_sent);
+        let quick = match self.settings.acks {
+            AckMode::Auto => acks.quick != 0 && !acks.answers,
+            AckMode::Quick => true,
+            AckMode::Delayed => false,
+        };
+        // SHLD-19: at least every second full-sized segment; RFC 5681 4.2: what fills a gap, or a part of it, at once; RFC 3168
+        // 6.1.3: marks are echoed while they matter.
+        if quick
+            || unacked > u32::from(acks.full)
+            || !self.held.as_slice().is_empty()
+            || self.ecn.echo
+        {
+            acks.quick = acks.quick.saturating_sub(1);
+            self.ack_due = true;
+        } else if acks.deadline.is_none() {
+            // SHLD-18, MUST-40.
+            acks.deadline = Some(now + MAX_ACK_DELAY);
+        }
+    }
+
+    /// Something came out of order, or twice: a sender that repairs a loss needs each ACK.
+    pub(super) fn ack_quickly(&mut self) {
+        self.acks.quick = QUICK_ACKS;
+        self.acks.answers = false;
+    }
+
+    /// A segment with `len` octets of data goes out, with the ACK of all that came.
+    #[inline]
+    pub(super) fn ack_goes_out(&mut self, now: Instant, len: u32) {
+        self.ack_due = false;
+        self.acks.deadline = None;
+        if len != 0 && now.since(self.acks.data_at) < MAX_ACK_DELAY {
+            self.acks.answers = true;
+        }
+    }
+
+    /// Whether an ACK is to be sent, if nothing takes it along.
+    #[inline]
+    pub(super) fn is_ack_due(&self) -> bool {
+        self.ack_due || self.acks.deadline.is_some() && self.settings.acks == AckMode::Quick
+    }
+
+    /// The time of an ACK that was delayed may be over.
+    pub(super) fn on_ack_timer(&mut self, now: Instant) {
+        if self.acks.deadline.is_some_and(|deadline| deadline <= now) {
+            self.acks.deadline = None;
+            // The program did not answer.
+            self.acks.answers = false;
+            self.ack_due = true;
+        }
+    }
+}
