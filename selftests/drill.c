@@ -21,7 +21,9 @@
  *   streams repeat the alphabet, so every octet is checked. Numbers are decimal, 0x.. or negative.
  *   Options stand in order, as on the wire: <mss N,wscale N,sackOK,ts VAL ECR,sack LEFT RIGHT ..,nop,eol,hex 0102..>;
  *   * for a value that does not matter; ECR left out: the host's last one; <> for no options at all.
- *   Only with `>`:  within A..B	it comes A to B ms after the last event (a segment, or a call that sends)
+ *   tos N is the traffic class of the IP header, ttl N its time to live.
+ *   Only with `>`:  junk N		N octets that need not be those of the stream
+ *		     within A..B	it comes A to B ms after the last event (a segment, or a call that sends)
  *   Only with `<`:  badsum		the checksum is wrong
  *		     trunc N		only N octets of the segment arrive
  *		     doff N		the data offset field says N words
@@ -40,7 +42,8 @@
  *	recv S N | recv S eof		waits for exactly that; checks each octet
  *	shutdown S rd|wr|rdwr		close S		linger S SECONDS	disconnect S
  *	abort S				close with linger 0
- *	option S reuseaddr|sndbuf|rcvbuf|recverr|nodelay|mtudisc|quickack N
+ *	more S N			send with MSG_MORE
+ *	option S NAME N			NAME as in drill_sock.c: reuseaddr, rcvbuf, nodelay, keepidle, tos, ..
  *	poll S in,out,hup,rdhup,err	waits until poll() tells exactly these (-: none)
  *	sockerr S ERROR			SO_ERROR, 0 if none
  *	inq S N, outq S N		waits until SIOCINQ or SIOCOUTQ tell N
@@ -210,6 +213,15 @@ static void parse_pattern(struct pattern *p, char **word, int words)
 			p->urg = number(value);
 		} else if (!strcmp(key, "len")) {
 			p->len = number(value);
+		} else if (!strcmp(key, "junk")) {
+			p->junk = true;
+			p->len = number(value);
+		} else if (!strcmp(key, "tos")) {
+			p->tos = number(value);
+			p->has_tos = true;
+		} else if (!strcmp(key, "ttl")) {
+			p->ttl = number(value);
+			p->has_ttl = true;
 		} else if (!strcmp(key, "trunc")) {
 			p->has_trunc = true;
 			p->trunc = number(value);

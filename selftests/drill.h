@@ -23,6 +23,7 @@ struct segment {
 	uint32_t	seq, ack;	/* as on the wire */
 	uint16_t	win, urg;
 	uint8_t		flags;
+	uint8_t		tos, ttl;	/* of the IP header */
 	bool		bad_checksum;
 	uint8_t		optlen;
 	uint8_t		opt[40];
@@ -45,10 +46,12 @@ struct peer {
 /* A segment of a script line: to be sent, or expected. Fields without their `has` were left out. */
 struct pattern {
 	uint8_t		flags;
-	bool		has_seq, has_ack, has_win, has_opt, has_time;
+	bool		has_seq, has_ack, has_win, has_opt, has_time, has_tos, has_ttl;
 	int64_t		seq, ack;	/* relative to the ISNs */
 	uint32_t	win;
 	uint16_t	urg;
+	int		tos, ttl;	/* of the IP header; tos is 0 if left out */
+	bool		junk;		/* its octets are none of the stream's */
 	int		len;
 	const char	*opt;		/* text between < and > */
 	uint64_t	earliest, latest;	/* microseconds after the last event */

@@ -155,7 +155,7 @@ static void do_accept(struct sock *s, const char *name, const char *result)
 		named(name, fd)->bound = true;
 }
 
-static void do_send(struct sock *s, int len, const char *result)
+static void do_send(struct sock *s, int len, int flags, const char *result)
 {
 	char *data = malloc(len);
 	ssize_t n;
@@ -163,7 +163,7 @@ static void do_send(struct sock *s, int len, const char *result)
 	for (int i = 0; i < len; i++)
 		data[i] = stream_octet(s->sent + i);
 	drill.event = now_us();
-	n = send(s->fd, data, len, MSG_NOSIGNAL);
+	n = send(s->fd, data, len, MSG_NOSIGNAL | flags);
 	check_result(n, result);
 	free(data);
 	if (n >= 0 && n != len)
@@ -237,28 +237,47 @@ static void do_poll(struct sock *s, char *list)
 	}
 }
 
+static const struct {
+	const char *name;
+	int level, option;
+} options[] = {
+	{ "reuseaddr", SOL_SOCKET, SO_REUSEADDR },
+	{ "sndbuf", SOL_SOCKET, SO_SNDBUF },
+	{ "rcvbuf", SOL_SOCKET, SO_RCVBUF },
+	{ "keepalive", SOL_SOCKET, SO_KEEPALIVE },
+	{ "nodelay", IPPROTO_TCP, TCP_NODELAY },
+	{ "cork", IPPROTO_TCP, TCP_CORK },
+	{ "maxseg", IPPROTO_TCP, TCP_MAXSEG },
+	{ "keepidle", IPPROTO_TCP, TCP_KEEPIDLE },
+	{ "keepintvl", IPPROTO_TCP, TCP_KEEPINTVL },
+	{ "keepcnt", IPPROTO_TCP, TCP_KEEPCNT },
+	{ "syncnt", IPPROTO_TCP, TCP_SYNCNT },
+	{ "linger2", IPPROTO_TCP, TCP_LINGER2 },
+	{ "deferaccept", IPPROTO_TCP, TCP_DEFER_ACCEPT },
+	{ "clamp", IPPROTO_TCP, TCP_WINDOW_CLAMP },
+	{ "quickack", IPPROTO_TCP, TCP_QUICKACK },
+	{ "usertimeout", IPPROTO_TCP, TCP_USER_TIMEOUT },
+};
+
 static void set_option(struct sock *s, char **word, int words, const char *result)
 {
-	int level = SOL_SOCKET, name = 0, value = number(word[words - 1]);
+	int level = -1, name = 0, value = number(word[words - 1]);
+	bool v6 = drill.family == AF_INET6;
 
-	if (!strcmp(word[0], "reuseaddr"))
-		name = SO_REUSEADDR;
-	else if (!strcmp(word[0], "sndbuf"))
-		name = SO_SNDBUF;
-	else if (!strcmp(word[0], "rcvbuf"))
-		name = SO_RCVBUF;
-	else if (!strcmp(word[0], "nodelay"))
-		level = IPPROTO_TCP, name = TCP_NODELAY;
-	else if (!strcmp(word[0], "quickack"))
-		level = IPPROTO_TCP, name = TCP_QUICKACK;
-	else if (!strcmp(word[0], "recverr"))
-		level = drill.family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
-		name = drill.family == AF_INET6 ? IPV6_RECVERR : IP_RECVERR;
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		if (!strcmp(word[0], options[i].name))
+			level = options[i].level, name = options[i].option;
+	if (!strcmp(word[0], "recverr"))
+		level = v6 ? IPPROTO_IPV6 : IPPROTO_IP, name = v6 ? IPV6_RECVERR : IP_RECVERR;
+	else if (!strcmp(word[0], "tos"))
+		level = v6 ? IPPROTO_IPV6 : IPPROTO_IP, name = v6 ? IPV6_TCLASS : IP_TOS;
+	else if (!strcmp(word[0], "ttl"))
+		level = v6 ? IPPROTO_IPV6 : IPPROTO_IP, name = v6 ? IPV6_UNICAST_HOPS : IP_TTL;
 	else if (!strcmp(word[0], "mtudisc"))
-		level = drill.family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
-		name = drill.family == AF_INET6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER;
-	else
+		level = v6 ? IPPROTO_IPV6 : IPPROTO_IP, name = v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER;
+	if (level < 0)
 		fail("unknown socket option '%s'", word[0]);
+	drill.event = now_us();
 	check_result(setsockopt(s->fd, level, name, &value, sizeof(value)), result);
 }
 
@@ -308,7 +327,7 @@ bool socket_command(char **word, int words, const char *result)
 		named(word[1], value);
 		return true;
 	}
-	if (words < 2 || !strchr("abcdlprsoi", what[0]))
+	if (words < 2 || !strchr("abcdlmprsoi", what[0]))
 		return false;
 	if (!strcmp(what, "bind") && words <= 3) {
 		bind_to(find(word[1]), words == 3 ? word[2] : drill.host_addr, result);
@@ -325,7 +344,9 @@ bool socket_command(char **word, int words, const char *result)
 	} else if (!strcmp(what, "accept") && words == 3) {
 		do_accept(find(word[1]), word[2], result);
 	} else if (!strcmp(what, "send") && words == 3) {
-		do_send(find(word[1]), number(word[2]), result);
+		do_send(find(word[1]), number(word[2]), 0, result);
+	} else if (!strcmp(what, "more") && words == 3) {
+		do_send(find(word[1]), number(word[2]), MSG_MORE, result);
 	} else if (!strcmp(what, "recv") && words == 3) {
 		do_recv(find(word[1]), word[2], result);
 	} else if (!strcmp(what, "shutdown") && words == 3) {

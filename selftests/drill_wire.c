@@ -100,6 +100,18 @@ static int ip_header(uint8_t *packet, int proto, int len, const char *from, cons
 	return header;
 }
 
+static void set_tos(uint8_t *packet, int tos)
+{
+	if (packet[0] >> 4 == 4) {
+		packet[1] = tos;
+		put16(packet + 10, 0);
+		put16(packet + 10, fold(sum(0, packet, 20)));
+	} else {
+		packet[0] |= tos >> 4;
+		packet[1] |= tos << 4;
+	}
+}
+
 uint8_t parse_flags(const char *word)
 {
 	uint8_t flags = 0;
@@ -246,6 +258,8 @@ void parse_packet(const uint8_t *packet, int len)
 		fail("no memory");
 	s->next = NULL;
 	s->at = now_us();
+	s->tos = header == 40 ? packet[0] << 4 | packet[1] >> 4 : packet[1];
+	s->ttl = packet[header == 40 ? 7 : 8];
 	s->seq = get32(tcp + 4);
 	s->ack = get32(tcp + 8);
 	s->flags = tcp[13];
@@ -290,6 +304,8 @@ void inject(struct pattern *p)
 	if (p->has_trunc && p->trunc < len)
 		len = p->trunc;
 	ip_header(packet, drill.proto, len, from, to);
+	if (p->tos)
+		set_tos(packet, p->tos);
 	if (len >= 18)
 		put16(tcp + 16, checksum(packet, drill.proto, tcp, len) ^ (p->bad_checksum ? 0x5a5a : 0));
 	if (seq == peer->nxt && !(p->flags & RST) && !p->bad_checksum && !p->has_trunc && !p->has_doff &&
@@ -355,7 +371,11 @@ static const char *differs(const struct peer *peer, const struct segment *s, con
 		return "win";
 	if (s->len != p->len)
 		return "len";
-	for (i = 0; i < s->len; i++)
+	if (p->has_tos && s->tos != p->tos)
+		return "tos";
+	if (p->has_ttl && s->ttl != p->ttl)
+		return "ttl";
+	for (i = 0; i < s->len && !p->junk; i++)
 		if (s->payload[i] != stream_octet(s->seq - peer->host_isn - 1 + i))
 			return "payload";
 	if (!p->has_opt)

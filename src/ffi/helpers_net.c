@@ -289,7 +289,7 @@ struct dst_entry *rtcpfsm_route_v4(struct net *net, const struct sock *sk, __be3
 	struct flowi4 fl4;
 	struct rtable *rt;
 
-	flowi4_init_output(&fl4, oif, mark, 0, RT_SCOPE_UNIVERSE, proto,
+	flowi4_init_output(&fl4, oif, mark, sk ? ip_sock_rt_tos(sk) : 0, RT_SCOPE_UNIVERSE, proto,
 			   sk ? inet_sk_flowi_flags(sk) : FLOWI_FLAG_ANYSRC, daddr, saddr, 0, 0,
 			   sock_net_uid(net, sk));
 	rt = ip_route_output_flow(net, &fl4, sk);
@@ -306,7 +306,7 @@ struct dst_entry *rtcpfsm_route_v6(struct net *net, const struct sock *sk, const
 	return ip6_dst_lookup_flow(net, sk, &fl6, NULL);
 }
 int rtcpfsm_send_v4(struct net *net, struct sk_buff *skb, struct dst_entry *dst, __be32 saddr,
-		    __be32 daddr, u8 tos, u8 proto)
+		    __be32 daddr, u8 tos, int ttl, u8 proto)
 {
 	struct iphdr *iph = skb_push(skb, sizeof(*iph));
 
@@ -315,7 +315,7 @@ int rtcpfsm_send_v4(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
 	iph->ihl = 5;
 	iph->tos = tos;
 	iph->frag_off = htons(IP_DF);
-	iph->ttl = ip4_dst_hoplimit(dst);
+	iph->ttl = ttl < 0 ? ip4_dst_hoplimit(dst) : ttl;
 	iph->protocol = proto;
 	iph->saddr = saddr;
 	iph->daddr = daddr;
@@ -326,7 +326,7 @@ int rtcpfsm_send_v4(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
 	return ip_local_out(net, NULL, skb);
 }
 int rtcpfsm_send_v6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
-		    const struct in6_addr *saddr, const struct in6_addr *daddr, u8 tclass, u8 proto)
+		    const struct in6_addr *saddr, const struct in6_addr *daddr, u8 tclass, int hops, u8 proto)
 {
 	struct ipv6hdr *ip6h = skb_push(skb, sizeof(*ip6h));
 
@@ -334,12 +334,17 @@ int rtcpfsm_send_v6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
 	ip6_flow_hdr(ip6h, tclass, 0);
 	ip6h->payload_len = htons(skb->len - sizeof(*ip6h));
 	ip6h->nexthdr = proto;
-	ip6h->hop_limit = ip6_dst_hoplimit(dst);
+	ip6h->hop_limit = hops < 0 ? ip6_dst_hoplimit(dst) : hops;
 	ip6h->saddr = *saddr;
 	ip6h->daddr = *daddr;
 	skb->protocol = htons(ETH_P_IPV6);
 	skb_dst_set(skb, dst);
 	return ip6_local_out(net, NULL, skb);
+}
+void rtcpfsm_ip_fields(const struct sock *sk, bool v4, u8 *tclass, int *hops)
+{
+	*tclass = v4 ? READ_ONCE(inet_sk(sk)->tos) : READ_ONCE(inet6_sk(sk)->tclass);
+	*hops = v4 ? READ_ONCE(inet_sk(sk)->uc_ttl) : READ_ONCE(inet6_sk(sk)->hop_limit);
 }
 u32 rtcpfsm_dst_mtu(const struct dst_entry *dst) { return dst_mtu(dst); }
 void rtcpfsm_dst_release(struct dst_entry *dst) { dst_release(dst); }

@@ -142,9 +142,11 @@ struct dst_entry *rtcpfsm_route_v4(struct net *net, const struct sock *sk, __be3
 struct dst_entry *rtcpfsm_route_v6(struct net *net, const struct sock *sk, const struct in6_addr *saddr,
 				   const struct in6_addr *daddr, int oif, u32 mark, u8 proto);
 int rtcpfsm_send_v4(struct net *net, struct sk_buff *skb, struct dst_entry *dst, __be32 saddr,
-		    __be32 daddr, u8 tos, u8 proto);
+		    __be32 daddr, u8 tos, int ttl, u8 proto);
 int rtcpfsm_send_v6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
-		    const struct in6_addr *saddr, const struct in6_addr *daddr, u8 tclass, u8 proto);
+		    const struct in6_addr *saddr, const struct in6_addr *daddr, u8 tclass, int hops,
+		    u8 proto);
+void rtcpfsm_ip_fields(const struct sock *sk, bool v4, u8 *tclass, int *hops);
 u32 rtcpfsm_dst_mtu(const struct dst_entry *dst);
 void rtcpfsm_dst_release(struct dst_entry *dst);
 bool rtcpfsm_dst_is_loopback(const struct dst_entry *dst);

@@ -8,6 +8,7 @@ use super::skb::Skb;
 use super::sock::{Protocol, Sock};
 use crate::src::ffi::bindings;
 use core::ptr::{null, NonNull};
+use kernel::ffi::c_int;
 use kernel::prelude::*;
 
 /// A route for a segment that no full socket sends.
@@ -15,6 +16,10 @@ pub(crate) struct Route {
     dst: NonNull<bindings::dst_entry>,
     source: Address,
     destination: Address,
+    /// Type of service or traffic class, as IP_TOS or IPV6_TCLASS of the listener say.
+    traffic_class: u8,
+    /// Time to live or hop limit, as IP_TTL or IPV6_UNICAST_HOPS of the listener say; negative: the route's.
+    hop_limit: c_int,
 }
 
 impl Drop for Route {
@@ -47,6 +52,18 @@ impl Route {
         protocol: u8,
     ) -> Result<Self> {
         let sk = listener.map_or(null(), |sk| sk.raw().cast_const());
+        let (mut traffic_class, mut hop_limit) = (0, -1);
+        if let Some(sk) = listener {
+            // SAFETY: The socket is alive; racy reads, as the kernel does it.
+            unsafe {
+                bindings::rtcpfsm_ip_fields(
+                    sk.raw(),
+                    destination.is_v4(),
+                    &mut traffic_class,
+                    &mut hop_limit,
+                )
+            };
+        }
         let dst = if destination.is_v4() {
             // SAFETY: The namespace and the socket are alive.
             unsafe {
@@ -71,6 +88,8 @@ impl Route {
             dst: checked(dst)?,
             source,
             destination,
+            traffic_class,
+            hop_limit,
         })
     }
 
@@ -86,8 +105,15 @@ impl Route {
         unsafe { bindings::rtcpfsm_dst_is_loopback(self.dst.as_ptr()) }
     }
 
+    /// The same way for a segment with this type of service or traffic class.
+    pub(crate) fn with_traffic_class(self, traffic_class: u8) -> Self {
+        let mut this = self;
+        this.traffic_class = traffic_class;
+        this
+    }
+
     /// Sends a finished segment this way. It may be lost, as any segment may.
-    pub(crate) fn send(self, net: &Net, skb: Skb, traffic_class: u8, protocol: u8) {
+    pub(crate) fn send(self, net: &Net, skb: Skb, protocol: u8) {
         // The packet takes the route's reference along.
         let this = core::mem::ManuallyDrop::new(self);
         let skb = skb.into_raw();
@@ -100,7 +126,8 @@ impl Route {
                     this.dst.as_ptr(),
                     this.source.as_v4(),
                     this.destination.as_v4(),
-                    traffic_class,
+                    this.traffic_class,
+                    this.hop_limit,
                     protocol,
                 );
             } else {
@@ -111,7 +138,8 @@ impl Route {
                     this.dst.as_ptr(),
                     &s,
                     &d,
-                    traffic_class,
+                    this.traffic_class,
+                    this.hop_limit,
                     protocol,
                 );
             }

@@ -6,6 +6,9 @@ use super::netns::Net;
 use crate::src::ffi::bindings;
 use core::ptr::NonNull;
 
+/// The bits of the traffic class that are the ECN field (RFC 3168 section 5); all of them set mean congestion.
+const ECN_FIELD: u8 = 3;
+
 /// A packet that we own alone: dropped packets are freed, sent or queued ones are given away.
 pub(crate) struct Skb(NonNull<bindings::sk_buff>);
 
@@ -147,14 +150,26 @@ impl Skb {
 
     /// Has the path marked it, since there was congestion (RFC 3168 section 5)?
     pub(crate) fn is_ce(&self, v6: bool) -> bool {
-        const CE: u8 = 3;
+        self.traffic_class(v6) & ECN_FIELD == ECN_FIELD
+    }
+
+    /// The Diffserv field of its IP header, the ECN field left out: zero.
+    pub(crate) fn diffserv(&self, v6: bool) -> u8 {
+        self.traffic_class(v6) & !ECN_FIELD
+    }
+
+    /// Type of service or traffic class of its IP header.
+    fn traffic_class(&self, v6: bool) -> u8 {
         // SAFETY: The packet is valid.
         let header = unsafe { bindings::rtcpfsm_skb_network_header(self.raw()) }.cast::<u8>();
         // SAFETY: The network header stays with the packet until it is freed; both versions have at least 20 linear octets.
-        let second = unsafe { header.add(1).read() };
-        // RFC 791 3.1: the second octet; RFC 8200 3: its upper half ends the traffic class.
-        let class = if v6 { second >> 4 } else { second };
-        class & CE == CE
+        let [first, second] = unsafe { header.cast::<[u8; 2]>().read() };
+        // RFC 791 3.1: the second octet; RFC 8200 3: four bits on each side of the first octet's end.
+        if v6 {
+            first << 4 | second >> 4
+        } else {
+            second
+        }
     }
 
     /// Source and destination of its IP header.

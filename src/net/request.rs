@@ -100,7 +100,6 @@ fn rearm(request: &Small<Request>, machine: &SynReq) {
 pub(crate) fn listen(listener: &ARef<Socket>, arrived: Arrived) -> Taken {
     let net = listener.net();
     let per_net = PerNet::of(net);
-    let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces.0);
     match listen_on_segment(&arrived.segment) {
         ListenVerdict::Drop(reason) => per_net.counters().drop(reason),
         ListenVerdict::Reset(segment, reason) => {
@@ -110,7 +109,7 @@ pub(crate) fn listen(listener: &ARef<Socket>, arrived: Arrived) -> Taken {
             };
             per_net.counters().drop(DropReason::ListenAck);
             per_net.counters().reset(reason);
-            let _ = tx::send_sockless(net, None, &arrived.key, &segment, interface, 0);
+            let _ = tx::send_reset(net, &arrived, &segment);
         }
         ListenVerdict::Open => {
             if let Err(reason) = open(listener, &arrived, None) {

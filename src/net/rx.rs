@@ -289,8 +289,7 @@ fn no_socket(net: &Net, arrived: &Arrived) {
         Some((segment, reason)) => {
             counters.drop(DropReason::NoSocket);
             counters.reset(reason);
-            let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces.0);
-            let _ = tx::send_sockless(net, None, &arrived.key, &segment, interface, 0);
+            let _ = tx::send_reset(net, arrived, &segment);
         }
         None => counters.drop(DropReason::ClosedRst),
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! From segments to packets: of a socket's connection, and of objects and answers that have no socket.
 
+use super::rx::Arrived;
 use super::{instance, Locked, Rtcpfsm, Socket};
 use crate::src::fsm::SegmentOut;
 use crate::src::kapi::addr::Address;
@@ -66,7 +67,7 @@ fn header(key: &Key, segment: &SegmentOut, payload: usize) -> Option<Skb> {
     Some(skb)
 }
 
-/// Sends a segment without data that no full socket stands behind: a SYN-ACK, an ACK of TIME-WAIT, a stateless RST.
+/// Sends a segment without data that no full socket stands behind: a SYN-ACK, an ACK of TIME-WAIT, an RST of either.
 ///
 /// `interface`: where the segment that is answered came in, for answers to link-local addresses.
 pub(crate) fn send_sockless(
@@ -84,12 +85,23 @@ pub(crate) fn send_sockless(
     send_by(net, route, key, segment)
 }
 
+/// Sends the RST that answers a segment for which there is no connection. As in Linux, it has the segment's Diffserv field.
+pub(crate) fn send_reset(net: &Net, arrived: &Arrived, segment: &SegmentOut) -> Result {
+    let key = &arrived.key;
+    let interface = answer_interface(key.remote, arrived.interfaces.0);
+    let protocol = instance().protocol;
+    let route =
+        Route::find::<Rtcpfsm>(net, None, key.local, key.remote, interface, 0, protocol)?;
+    let diffserv = arrived.skb.diffserv(!key.remote.is_v4());
+    send_by(net, route.with_traffic_class(diffserv), key, segment)
+}
+
 /// As [`send_sockless`], by a way that is known already.
 pub(crate) fn send_by(net: &Net, route: Route, key: &Key, segment: &SegmentOut) -> Result {
     let protocol = instance().protocol;
     let mut skb = header(key, segment, 0).ok_or(ENOMEM)?;
     skb.set_checksum(key.local, key.remote, protocol, route.is_loopback());
-    route.send(net, skb, 0, protocol);
+    route.send(net, skb, protocol);
     Ok(())
 }
 
