@@ -32,13 +32,13 @@ pub(crate) struct Traffic {
     /// Those of them with data.
     pub(crate) data_segs_in: u32,
     /// Timeouts.
-    pub(crate) timeouts: u32,
-    /// When data was last sent.
-    pub(crate) data_sent_at: Instant,
-    /// When data last arrived.
-    pub(crate) data_received_at: Instant,
+    pub(crate) timeouts: u16,
     /// The most octets of data that a segment had that arrived.
-    pub(crate) largest_in: u32,
+    pub(crate) largest_in: u16,
+    /// When data was last sent, in milliseconds of the clock, whose upper bits are missing.
+    data_sent_ms: u32,
+    /// When data last arrived, likewise.
+    data_received_ms: u32,
     /// Up to where octets are counted: sent, acknowledged, received. Meaningful once `counting`.
     sent_until: SeqNumber,
     acked_until: SeqNumber,
@@ -109,6 +109,16 @@ pub(crate) struct Info {
     pub(crate) congestion: Kind,
 }
 
+/// The clock in milliseconds, of which the upper bits are lost.
+fn clock_ms(now: Instant) -> u32 {
+    (now.as_us() / 1_000) as u32
+}
+
+/// The time since that clock showed `then`: right for 49 days.
+fn since_ms(now: Instant, then: u32) -> Duration {
+    Duration::from_ms(u64::from(clock_ms(now).wrapping_sub(then)))
+}
+
 impl<L: RecordList> Tcb<L> {
     /// Octets are counted from the first one on.
     fn start_counting(&mut self) {
@@ -133,7 +143,7 @@ impl<L: RecordList> Tcb<L> {
         }
         traffic.data_segs_out = traffic.data_segs_out.wrapping_add(1);
         traffic.bytes_sent = traffic.bytes_sent.wrapping_add(u64::from(len));
-        traffic.data_sent_at = now;
+        traffic.data_sent_ms = clock_ms(now);
         let end = segment.seq + len;
         let known = if traffic.sent_until.after(segment.seq) {
             traffic.sent_until.distance_from(segment.seq).min(len)
@@ -154,8 +164,9 @@ impl<L: RecordList> Tcb<L> {
         traffic.segs_in = traffic.segs_in.wrapping_add(1);
         if segment.payload_len != 0 {
             traffic.data_segs_in = traffic.data_segs_in.wrapping_add(1);
-            traffic.data_received_at = now;
-            traffic.largest_in = traffic.largest_in.max(segment.payload_len);
+            traffic.data_received_ms = clock_ms(now);
+            let len = u16::try_from(segment.payload_len).unwrap_or(u16::MAX);
+            traffic.largest_in = traffic.largest_in.max(len);
         }
         if !traffic.counting {
             return;
@@ -202,8 +213,8 @@ impl<L: RecordList> Tcb<L> {
             rcv_buf: self.rcv_buf,
             reordering_seen: self.recovery.reordering_seen(),
             since_ack: now.since(self.life.heard_at),
-            since_data_sent: now.since(self.traffic.data_sent_at),
-            since_data_received: now.since(self.traffic.data_received_at),
+            since_data_sent: since_ms(now, self.traffic.data_sent_ms),
+            since_data_received: since_ms(now, self.traffic.data_received_ms),
             congestion: self.congestion.kind(),
         }
     }

@@ -26,10 +26,15 @@ pub(crate) struct Liveness {
     /// Since when what was sent, or a closed window, has waited for an answer.
     stalled_since: Instant,
     /// How long the connection is idle before the first keep-alive, and between two.
-    idle: Duration,
-    interval: Duration,
+    idle_ms: u32,
+    interval_ms: u32,
     /// Keep-alives since the peer was last heard.
     pub(super) probes: u8,
+}
+
+/// A duration in milliseconds: keep-alives wait for nine hours at most.
+fn ms(duration: Duration) -> u32 {
+    u32::try_from(duration.as_us() / 1_000).unwrap_or(u32::MAX)
 }
 
 impl<L: RecordList> Tcb<L> {
@@ -42,8 +47,8 @@ impl<L: RecordList> Tcb<L> {
 
     /// The times between keep-alives as they are set now.
     pub(super) fn refresh_keepalive(&mut self, cfg: &Config) {
-        self.life.idle = self.settings.keepalive_time(cfg);
-        self.life.interval = self.settings.keepalive_intvl(cfg);
+        self.life.idle_ms = ms(self.settings.keepalive_time(cfg));
+        self.life.interval_ms = ms(self.settings.keepalive_intvl(cfg));
     }
 
     /// When the next keep-alive is due, if any: MUST-26, only while nothing that was sent is outstanding.
@@ -57,8 +62,8 @@ impl<L: RecordList> Tcb<L> {
             return None;
         }
         Some(match self.life.probes {
-            0 => self.life.heard_at + self.life.idle,
-            _ => self.life.sent_at + self.life.interval,
+            0 => self.life.heard_at + Duration::from_ms(u64::from(self.life.idle_ms)),
+            _ => self.life.sent_at + Duration::from_ms(u64::from(self.life.interval_ms)),
         })
     }
 

@@ -217,7 +217,7 @@ fn sender(info: &mut Info, told: &fsm::info::Info, mss: u32) {
     info.tcpi_last_data_sent = ms(told.since_data_sent);
     info.tcpi_last_ack_recv = ms(told.since_ack);
     info.tcpi_total_retrans = traffic.segs_retrans;
-    info.tcpi_total_rto = traffic.timeouts.min(u32::from(u16::MAX)) as u16;
+    info.tcpi_total_rto = traffic.timeouts;
     info.tcpi_bytes_acked = traffic.bytes_acked;
     info.tcpi_bytes_sent = traffic.bytes_sent;
     info.tcpi_bytes_retrans = traffic.bytes_retrans;
@@ -238,7 +238,7 @@ fn receiver(info: &mut Info, told: &fsm::info::Info) {
         info.set_tcpi_rcv_wscale(rcv);
     }
     info.tcpi_advmss = u32::from(told.adv_mss);
-    info.tcpi_rcv_mss = traffic.largest_in.max(FIRST_RCV_MSS);
+    info.tcpi_rcv_mss = u32::from(traffic.largest_in).max(FIRST_RCV_MSS);
     info.tcpi_rcv_wnd = told.rcv_wnd;
     info.tcpi_rcv_ssthresh = told.rcv_wnd;
     info.tcpi_rcv_space = told.rcv_buf;
