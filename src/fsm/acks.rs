@@ -107,7 +107,10 @@ impl<L: RecordList> Tcb<L> {
         if self.snd_una == self.snd_nxt {
             // RFC 6298 5.2.
             self.disarm();
-        } else if progress.acked != 0 || self.reorder_wait != Duration::from_us(0) {
+        } else if progress.acked != 0
+            || self.reorder_wait != Duration::from_us(0)
+            || self.is_probe_obsolete()
+        {
             // RFC 6298 5.3.
             self.time_flight(now);
         }

@@ -270,11 +270,13 @@ impl<L: RecordList> Tcb<L> {
     // Steps 1 and 2: RACK.xmit_ts, RACK.end_seq and RACK.rtt are those of the segment sent last of all that have arrived.
     fn update_rack(&mut self, now: Instant, segment: &Segment, newest: &Arrival) {
         if newest.retransmitted {
-            // Which transmission arrived? Not this one if the echo is older, or no path is that fast.
+            // Which transmission arrived? Not this one if the echo is older, or no path is that fast. What is behind a gap is
+            // not echoed (RFC 7323 4.3): there the timestamp tells nothing.
             let sent_ts = self
                 .ts_now(now)
                 .wrapping_sub((newest.age.as_us() / 1_000) as u32);
             let echo_is_older = self.ts_on
+                && newest.end.at_or_before(segment.ack)
                 && segment
                     .options
                     .timestamps
@@ -515,6 +517,8 @@ impl<L: RecordList> Tcb<L> {
 
     // RFC 4015 section 3: the state of before; new data goes on where it was.
     fn undo(&mut self) {
+        // RFC 8985 6.2, step 3: what was taken for lost had only been overtaken.
+        self.recovery.reordering_seen |= self.recovery.phase == Phase::Fast;
         self.congestion.undo();
         self.recovery.can_undo = false;
         self.scoreboard().unmark_lost();
@@ -547,6 +551,11 @@ impl<L: RecordList> Tcb<L> {
             && self.sums.sacked == 0
             && self.sums.lost == 0
             && self.rtt.srtt_us() != 0
+    }
+
+    /// Whether a probe is scheduled that is of no use any more: the peer has told of a gap meanwhile.
+    pub(super) fn is_probe_obsolete(&self) -> bool {
+        self.timer == Some(TimerKind::TailProbe) && !self.may_probe_tail()
     }
 
     // RFC 8985 7.2: the probe timeout.
