@@ -8,7 +8,6 @@ mod delayed_acks;
 mod ecn;
 mod illegal;
 mod keepalive;
-mod lossy;
 mod open;
 mod path_mtu;
 mod random;

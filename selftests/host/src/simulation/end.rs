@@ -59,6 +59,8 @@ pub(crate) struct EndPlan {
     pub(crate) active: bool,
     /// Segments in a thousand that it has no memory to send.
     pub(crate) refuse: u32,
+    /// Segments with data in a thousand that find memory so short that something out of order is given up.
+    pub(crate) forget: u32,
     /// Arrivals in a thousand that find the socket in use, so that they wait, and more with them.
     pub(crate) busy: u32,
     /// For how long at most.
@@ -379,6 +381,7 @@ impl End {
             }
             Form::Block => {
                 self.watch.received(&segment);
+                self.forget_some(&segment);
                 self.tcb.set_receive_space(self.space());
                 self.tcb.on_segment(now, &segment, &cfg, &mut out);
                 self.take_text(&out, &octets[usize::from(segment.header_len)..])?;
@@ -466,6 +469,23 @@ impl End {
             return Err("the receive buffer overflows".to_string());
         }
         Ok(())
+    }
+
+    /// Memory is short: what is farthest behind the gap gives way to what is nearer (RFC 2018 section 8), as
+    /// `net::rx::has_room`.
+    fn forget_some(&mut self, segment: &Segment) {
+        if segment.payload_len == 0 || !self.dice.happens(self.plan.forget) {
+            return;
+        }
+        let origin = self.watch.origins().1 + 1;
+        if let Some(last) = self.held.last_entry() {
+            let at = origin + *last.key();
+            if at.after(segment.seq) {
+                last.remove();
+                self.note(|| "no memory for what is out of order".to_string());
+                self.tcb.forget_held_from(at);
+            }
+        }
     }
 
     /// Appends to the receive queue.

@@ -18,6 +18,8 @@ mod watch;
 mod world;
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};

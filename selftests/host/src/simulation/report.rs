@@ -15,6 +15,8 @@ use crate::fsm::Duration;
 pub(crate) struct Report {
     pub(crate) runs: u64,
     pub(crate) virtual_time: Duration,
+    /// Until the last octet had arrived.
+    pub(crate) transfer_time: Duration,
     /// Octets of data that arrived in order.
     pub(crate) octets: u64,
     pub(crate) sent: SentCounts,
@@ -42,6 +44,7 @@ impl Report {
     pub(crate) fn add(&mut self, other: &Self) {
         self.runs += other.runs;
         self.virtual_time = self.virtual_time + other.virtual_time;
+        self.transfer_time = self.transfer_time + other.transfer_time;
         self.octets += other.octets;
         self.errors += other.errors;
         self.add_sent(&other.sent);

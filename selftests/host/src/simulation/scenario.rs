@@ -77,6 +77,7 @@ pub(crate) const SIMPLER: &[Simpler] = &[
     ("urgent", |s| {
         each(&mut s.programs, |program| program.urgent = 0)
     }),
+    ("forget", |s| each(&mut s.ends, |end| end.forget = 0)),
     ("busy", |s| each(&mut s.ends, |end| end.busy = 0)),
     ("records", |s| s.records = usize::MAX),
     ("deaf", |s| {
@@ -166,6 +167,72 @@ impl Scenario {
         }
     }
 
+    /// A path of 50 ms there and back, without faults: the left end sends so many octets, the right one reads them
+    /// at once, then both close.
+    #[cfg(test)]
+    pub(crate) fn bulk(total: u32) -> Self {
+        const BUFFER: u32 = 8 << 20;
+        let end = EndPlan {
+            cfg: Config::default(),
+            iss: 1_000,
+            ts_offset: 0,
+            mss: 1_460,
+            default_snd_mss: 536,
+            path_mss: 1_460,
+            receive_buffer: BUFFER,
+            send_buffer: BUFFER,
+            wscale: scale_for(BUFFER),
+            nodelay: false,
+            keepalive: Duration::from_us(0),
+            user_timeout: Duration::from_us(0),
+            active: false,
+            refuse: 0,
+            forget: 0,
+            busy: 0,
+            busy_for: Duration::from_us(0),
+        };
+        let program = ProgramPlan {
+            total: 0,
+            write: BUFFER,
+            write_pause: Duration::from_us(0),
+            read: BUFFER,
+            read_pause: Duration::from_us(0),
+            deaf: Duration::from_us(0),
+            ending: Ending::AfterPeer,
+            eager: false,
+            more: 0,
+            urgent: 0,
+        };
+        let link = LinkPlan {
+            delay: Duration::from_ms(25),
+            // 100 Mbit/s: no two packets are sent, nor arrive, at the same time.
+            rate: 12_500_000,
+            queue: u64::from(BUFFER),
+            ..LinkPlan::default()
+        };
+        Self {
+            seed: 1,
+            ends: [
+                EndPlan {
+                    active: true,
+                    ..end.clone()
+                },
+                end,
+            ],
+            programs: [
+                ProgramPlan {
+                    total,
+                    ending: Ending::Shutdown,
+                    ..program.clone()
+                },
+                program,
+            ],
+            links: [link.clone(), link],
+            records: usize::MAX,
+            expect: Expect::Everything,
+        }
+    }
+
     /// Applies ways to make it simpler by their names.
     ///
     /// # Errors
@@ -246,6 +313,7 @@ fn end(dice: &mut Dice) -> EndPlan {
         user_timeout: Duration::from_us(0),
         active: false,
         refuse: sometimes(dice, 100, 50),
+        forget: sometimes(dice, 100, 200),
         busy: sometimes(dice, 250, 500),
         busy_for: Duration::from_us(dice.any_size(1, 50_000)),
     }

@@ -248,7 +248,8 @@ impl Watch {
                 0
             };
             self.counts.resent += u64::from(again);
-            self.counts.resent_sacked += u64::from(self.sacked_within(segment.seq, again));
+            let sacked = self.sacked_within(segment.seq, again);
+            self.counts.resent_sacked += u64::from(sacked);
         }
         self.sent_end = SeqNumber::max_of(self.sent_end, end);
         Ok(())

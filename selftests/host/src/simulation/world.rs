@@ -83,6 +83,8 @@ pub(crate) struct World<'a> {
     steps: u64,
     /// What has moved so far, and when it last did.
     progress: (u64, Instant),
+    /// Octets that have arrived in order, and when the last one did.
+    received: (u64, Instant),
 }
 
 /// Runs a scenario to its end.
@@ -127,6 +129,7 @@ impl<'a> World<'a> {
             order: 0,
             steps: 0,
             progress: (0, START),
+            received: (0, START),
         }
     }
 
@@ -251,6 +254,10 @@ impl<'a> World<'a> {
         {
             return Err("more arrived than was sent".to_string());
         }
+        let received = u64::from(left.program.received) + u64::from(right.program.received);
+        if received != self.received.0 {
+            self.received = (received, self.now);
+        }
         let moved = self.ends.iter().map(End::progress).sum();
         if moved != self.progress.0 {
             self.progress = (moved, self.now);
@@ -327,6 +334,7 @@ impl<'a> World<'a> {
         let mut report = Report {
             runs: 1,
             virtual_time: self.now.since(START),
+            transfer_time: self.received.1.since(START),
             ..Report::default()
         };
         for (end, link) in self.ends.iter().zip(&self.links) {
