@@ -10,7 +10,7 @@
 static const char flag_letters[] = "FSRPAUEC";
 
 /* An option and four blocks of two numbers. */
-#define MAX_WORDS 9
+#define OPTION_WORDS 9
 
 /* Both streams carry the alphabet over and over, so that every octet tells its place. */
 char stream_octet(uint32_t offset)
@@ -134,7 +134,7 @@ uint8_t parse_flags(const char *word)
  */
 static int parse_options(const char *text, uint32_t isn, uint8_t *out, uint8_t *any)
 {
-	char copy[256], *save, *item, *word[MAX_WORDS];
+	char copy[256], *save, *item, *word[OPTION_WORDS];
 	int len = 0, words, i;
 
 	memset(any, 0, 40);
@@ -145,7 +145,7 @@ static int parse_options(const char *text, uint32_t isn, uint8_t *out, uint8_t *
 		char *inner;
 
 		words = 0;
-		for (char *w = strtok_r(item, " ", &inner); w && words < MAX_WORDS; w = strtok_r(NULL, " ", &inner))
+		for (char *w = strtok_r(item, " ", &inner); w && words < OPTION_WORDS; w = strtok_r(NULL, " ", &inner))
 			word[words++] = w;
 		if (!words)
 			continue;

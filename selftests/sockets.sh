@@ -5,86 +5,17 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=sockets_run.sh
+. "$(dirname "$0")/sockets_run.sh"
 
 host="" server="" client="" # set by setup_ns
-if [ "$proto" = 6 ]; then
-	export SOCKETS_REFERENCE=only
-	prefix=tcp_
-else
-	prefix=
-fi
-
-# tests_in PROGRAM: how many tests it has for each variant.
-tests_in() {
-	{ "$here/$1" -l 2>&1 || true; } | awk '!/^# FIXTURE/ && length($0) > 47 && !/^---/ { n++ } END { print n + 0 }'
-}
-
-# add_void NS: a device in NS whose addresses 198.51.100.2 and 2001:db8:1::2 swallow everything.
-add_void() {
-	ip -n "$1" link add void0 type veth peer name void1
-	ip -n "$1" addr add 198.51.100.1/24 dev void0
-	ip -n "$1" addr add 2001:db8:1::1/64 dev void0 nodad
-	ip -n "$1" link set void0 up
-	ip -n "$1" link set void1 up
-	ip -n "$1" neigh add 198.51.100.2 lladdr 02:00:00:00:00:99 dev void0 nud permanent
-	ip -n "$1" neigh add 2001:db8:1::2 lladdr 02:00:00:00:00:99 dev void0 nud permanent
-	export SOCKETS_VOID4=198.51.100.2 SOCKETS_VOID6=2001:db8:1::2
-}
-
-# describe WHERE NAME: sets text: "v6.must_43_bind_x" over WHERE as a test's description, requirement ids in front.
-# Without a subshell: a fork is dear in a debug kernel.
-describe() {
-	local variant=${2%%.*} ids=''
-	text=${2#*.}
-	while [[ $text =~ ^(must|shld|may|rec)_([0-9]+)_(.*)$ ]]; do
-		ids+=${ids:+, }${BASH_REMATCH[1]^^}-${BASH_REMATCH[2]}
-		text=${BASH_REMATCH[3]}
-	done
-	text="${ids:+$ids: }$1 ${variant#tcp_}: ${text//_/ }"
-}
-
-# run WHERE PROGRAM ARGS..: each of the program's tests becomes one of this script's.
-run() {
-	local where=$1 program=$2 line name text
-	shift 2
-	while read -r line; do
-		case $line in
-		'ok '* | 'not ok '*)
-			name=${line#*ok * ip.}
-			describe "$where" "${name%% *}"
-			case $line in
-			*'# SKIP'*) ktap_test_skip "$text" ;;
-			ok*) ktap_test_pass "$text" ;;
-			*) ktap_test_fail "$text" ;;
-			esac
-			;;
-		'# '*'sockets_'*:* | '# '*'Test '*) printf '%s\n' "$line" ;;
-		esac
-	done < <("$here/$program" "$@" 2>&1 || true)
-}
 
 # What is run where, and the variants left out: addresses matter to names and to opening and closing, the way over
 # the wire to whatever waits for a segment. Everything everywhere would say no more and take twice the time.
 loopback=(sockets_names: sockets_open: sockets_data:mapped sockets_poll:mapped sockets_close:)
 veth=(sockets_open:mapped sockets_data:mapped+v6 sockets_poll:mapped+v6 sockets_close:mapped+v6)
 
-# run_all WHERE PROGRAM:LEFT-OUT..
-run_all() {
-	local where=$1 entry variant without
-	shift
-	for entry; do
-		without=()
-		for variant in $(tr + ' ' <<<"${entry#*:}"); do without+=(-V "$prefix$variant"); done
-		run "$where" "${entry%%:*}" "${without[@]}"
-	done
-}
-
-total=0
-for entry in "${loopback[@]}" "${veth[@]}"; do
-	left=$((3 - $(tr + '\n' <<<"${entry#*:}" | grep -c . || true)))
-	total=$((total + left * $(tests_in "${entry%%:*}")))
-done
-begin "$total"
+begin "$(count_all "${loopback[@]}" "${veth[@]}")"
 
 setup_ns host
 ip -n "$host" addr add ::2/128 dev lo nodad

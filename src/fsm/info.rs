@@ -7,7 +7,7 @@ use super::records::RecordList;
 use super::recovery::Phase;
 use super::segment::{Segment, SegmentOut};
 use super::seq::SeqNumber;
-use super::tcb::Tcb;
+use super::tcb::{Tcb, TIMESTAMPS_LEN};
 use super::time::{Duration, Instant};
 
 /// What went over the wire.
@@ -85,7 +85,7 @@ pub(crate) struct Info {
     pub(crate) unsent: u32,
     /// The most data in a segment.
     pub(crate) snd_mss: u16,
-    /// The segment size that was offered to the peer.
+    /// The segment size that was offered to the peer, less the timestamps.
     pub(crate) adv_mss: u16,
     /// The congestion window.
     pub(crate) cwnd: u32,
@@ -205,7 +205,11 @@ impl<L: RecordList> Tcb<L> {
             lost: self.sums.lost,
             unsent: self.unsent_len(),
             snd_mss: self.effective_mss(),
-            adv_mss: self.rcv_mss,
+            adv_mss: if self.ts_on {
+                self.rcv_mss.saturating_sub(TIMESTAMPS_LEN as u16)
+            } else {
+                self.rcv_mss
+            },
             cwnd: self.congestion.cwnd(),
             ssthresh: (ssthresh != u32::MAX).then_some(ssthresh),
             snd_wnd: self.snd_wnd,
