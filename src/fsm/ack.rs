@@ -9,7 +9,7 @@ use super::tcb::Tcb;
 use super::time::{Duration, Instant};
 
 /// The longest that an ACK waits (MUST-40: less than 0.5 s), as in Linux.
-pub(super) const MAX_ACK_DELAY: Duration = Duration::from_ms(40);
+pub(crate) const MAX_ACK_DELAY: Duration = Duration::from_ms(40);
 
 /// So many ACKs go out at once at the start, after a pause and after a gap, where each of them lets the peer's congestion window
 /// grow: as many as in Linux.

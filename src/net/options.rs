@@ -7,6 +7,7 @@ use super::pernet::PerNet;
 use super::request::default_mss;
 use super::{effects, Locked};
 use crate::src::fsm;
+use crate::src::fsm::ack::MAX_ACK_DELAY;
 use crate::src::fsm::congestion::Kind;
 use crate::src::fsm::recovery::Phase;
 use crate::src::fsm::{AckMode, BadValue, Config, Duration, Linger2, Settings, State};
@@ -30,6 +31,9 @@ pub(crate) fn set(sk: &mut Locked<'_>, option: IntOption, value: i32) -> Result 
     .map_err(|BadValue| EINVAL)?;
     // RFC 9293 3.7.4, MUST-17: what Nagle's algorithm or a cork held back goes out at once.
     commit(sk, settings, on && option == IntOption::NoDelay);
+    if option == IntOption::NotSentLowat {
+        sk.wake_writers();
+    }
     Ok(())
 }
 
@@ -239,6 +243,7 @@ fn receiver(info: &mut Info, told: &fsm::info::Info) {
     }
     info.tcpi_advmss = u32::from(told.adv_mss);
     info.tcpi_rcv_mss = u32::from(traffic.largest_in).max(FIRST_RCV_MSS);
+    info.tcpi_ato = MAX_ACK_DELAY.as_us() as u32;
     info.tcpi_rcv_wnd = told.rcv_wnd;
     info.tcpi_rcv_ssthresh = told.rcv_wnd;
     info.tcpi_rcv_space = told.rcv_buf;
