@@ -147,7 +147,7 @@ option C usertimeout 10000
 mark
 send C 10
 > PA seq 1 len 10
-repeat 6 > PA seq 1 len 10
+repeat 5 > PA seq 1 len 10
 since 6000..7200
 > nothing 2700
 state ESTABLISHED

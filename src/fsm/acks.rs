@@ -62,8 +62,10 @@ impl<L: RecordList> Tcb<L> {
             let sets_window = segment.ack != self.snd_una
                 || self.snd_wl1.before(segment.seq)
                 || (self.snd_wl1 == segment.seq && self.snd_wl2.at_or_before(segment.ack));
-            // RFC 5681 section 2: a duplicate acknowledgment brings nothing else.
+            // RFC 5681 section 2: a duplicate acknowledgment brings nothing else. What answers a probe of a closed window is
+            // none: the octet was refused, not lost (RFC 9293 3.8.6.1).
             let duplicate = segment.ack == self.snd_una
+                && was_open != 0
                 && self.snd_una != self.snd_nxt
                 && segment.seg_len() == 0
                 && self.window_of(segment) == was_open;

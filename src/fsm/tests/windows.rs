@@ -356,3 +356,17 @@ fn the_ack_of_a_peer_that_has_filled_the_window_counts() {
     assert_eq!(out.drop, Some(DropReason::OutOfWindow));
     assert_eq!(host.tcb.snd_una, raw(ISS + 1_001));
 }
+
+#[test]
+fn must_37_the_answers_to_probes_are_no_duplicate_acknowledgments() {
+    let mut host = Host::established();
+    host.arrive(wnd(seg(ACK, IRS + 1, ISS + 1), 0));
+    host.queue(10);
+    for _ in 0..6 {
+        host.fire();
+        assert_eq!(host.only().payload_len, 1);
+        // RFC 5681 would take the third one for a loss.
+        host.arrive(wnd(seg(ACK, IRS + 1, ISS + 1), 0));
+        assert!(host.sent.is_empty());
+    }
+}
