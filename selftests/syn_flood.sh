@@ -1,0 +1,97 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A flood of SYNs from senders that do not exist (RFC 4987): with SYN cookies a client is served all the same, and the
+# host keeps nothing of the flood; without them it keeps what it was told to, and no more. Forged ACKs open nothing.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# A kernel with checkers is ten to twenty times slower: a tenth of the flood must do there.
+syns=100000
+if [ -e /sys/kernel/debug/kmemleak ]; then syns=10000; fi
+backlog=128 port=7000
+host='' flooder='' client='' # set by setup_ns
+begin 7
+setup_ns host flooder client
+veth_pair host flooder 0
+veth_pair host client 1
+ip -n "$host" route add 10.128.0.0/9 via 10.9.0.2
+export RTCPFSM_PROTO=$proto
+in_ns "$host" "$here/syn_flood" serve 10.9.0.1 $port $backlog >"$work/server" &
+wait_until 10 grep -q listening "$work/server"
+ip -n "$client" route add 10.9.0.0/24 via 10.9.1.1
+
+flood() { in_ns "$flooder" "$here/syn_flood" "$1" 10.9.0.1 $port "$2"; }
+served() { in_ns "$client" "$here/syn_flood" client 10.9.0.1 $port "$1" "$2"; }
+half_open() { in_ns "$host" cat /proc/net/rtcpfsm | awk '$3 == "SYN-RECEIVED" { n++ } END { print n + 0 }'; }
+slab_kib() { awk '$1 == "SUnreclaim:" { print $2 }' /proc/meminfo; }
+
+# served_while: connections one after the other until the flood is over, at least three.
+served_while() {
+	local pid count=0
+	flood "$@" &
+	pid=$!
+	while kill -0 $pid 2>/dev/null || [ $count -lt 3 ]; do
+		served 1 30 || return 1
+		count=$((count + 1))
+	done
+	echo "served $count times"
+	wait $pid
+}
+# Half open is never more than the backlog of listen() and one.
+bounded() {
+	local now
+	now=$(half_open)
+	echo "$now are half open, of $syns"
+	[ "$now" -le $((backlog + 1)) ]
+}
+# 100,000 requests would take 20 MB; what the kernel caches of neighbours and packets is less.
+slab_bounded() {
+	local grown=$(($(slab_kib) - slab_before))
+	echo "the slabs grew by $grown KiB"
+	[ "$grown" -lt 8192 ]
+}
+# counted REASON AT_LEAST
+counted() {
+	local count
+	count=$(stat_of "$host" drop "$1")
+	echo "$1: $count"
+	[ "$count" -ge "$2" ]
+}
+gone() { [ "$(half_open)" = 0 ]; }
+
+set_sysctl "$host" syncookies 1
+set_sysctl "$host" synack_retries 1
+served 3 30
+slab_before=$(slab_kib)
+check "syncookies=1: a client is served while $syns SYNs come" served_while syns $syns
+check 'syncookies=1: the flood was answered by cookies' counted syn-cookie-sent $((syns / 2))
+check 'syncookies=1: the queue of half-open requests is bounded' bounded
+check 'syncookies=1: so is what the kernel keeps' slab_bounded
+
+# Each brings back a number that is none of ours: none opens a connection, and each is answered by a RST.
+forged() {
+	local opened bad
+	opened=$(stat_of "$host" arc syn-received-rcv-ack-of-syn)
+	bad=$(stat_of "$host" drop syn-cookie-bad)
+	flood acks $((syns / 10)) || return 1
+	bad=$(($(stat_of "$host" drop syn-cookie-bad) - bad))
+	opened=$(($(stat_of "$host" arc syn-received-rcv-ack-of-syn) - opened))
+	echo "$bad refused, $opened opened"
+	[ "$opened" = 0 ] && [ "$bad" -ge $((syns / 20)) ]
+}
+check 'forged ACKs open nothing' forged
+
+# Without cookies the flood wins: what the queue does not take is dropped, and nothing grows.
+overwhelmed() {
+	local sent
+	sent=$(stat_of "$host" drop syn-cookie-sent)
+	wait_until 60 gone || return 1
+	set_sysctl "$host" syncookies 0
+	flood syns $((syns / 10)) || return 1
+	counted listen-overflow $((syns / 20)) && bounded && [ "$(stat_of "$host" drop syn-cookie-sent)" = "$sent" ]
+}
+check 'syncookies=0: the queue is bounded, and the rest of the flood dropped' overwhelmed
+recovers() { wait_until 60 gone && served 3 30; }
+check 'syncookies=0: a client is served when the flood is over' recovers
+finish
