@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ip_options PROTOCOL timestamp|record-route|router-alert|unknown: a connection over loopback in which the client puts
+ * ip_options PROTOCOL timestamp|record-route|router-alert|unknown|loose-route|strict-route: a connection over loopback in which the client puts
  * an IP option into each of its packets. Exits 0 if the data came through, and if the packets of the client, as a raw
  * socket sees them, did carry the option.
  */
@@ -28,6 +28,9 @@ static const struct option options[] = {
 	{ "router-alert", { 148, 4, 0, 0 }, 4 },
 	/* Copied to fragments, of a class and number that nobody has defined. */
 	{ "unknown", { 0x9f, 8, 1, 2, 3, 4, 5, 6 }, 8 },
+	/* Behind an option, to be found there. */
+	{ "loose-route", { 1, 131, 7, 4, 127, 0, 0, 1 }, 8 },
+	{ "strict-route", { 148, 4, 0, 0, 137, 7, 4, 127, 0, 0, 1, 0 }, 12 },
 };
 
 static const struct option *option(const char *name)

@@ -72,11 +72,29 @@ void rtcpfsm_sk_mem_reclaim_final(struct sock *sk) { sk_mem_reclaim_final(sk); }
 struct page_frag *rtcpfsm_sk_page_frag(struct sock *sk) { return sk_page_frag(sk); }
 void rtcpfsm_dst_negative_advice(struct sock *sk) { dst_negative_advice(sk); }
 void rtcpfsm_sk_dst_reset(struct sock *sk) { sk_dst_reset(sk); }
+/* What the socket's own IP options take of each packet (IP_OPTIONS, IPV6_HOPOPTS and their like). */
+static u32 ip_options_len(const struct sock *sk, const struct dst_entry *dst)
+{
+	const struct ipv6_txoptions *txopt;
+	const struct ip_options_rcu *opt;
+	u32 len;
+
+	rcu_read_lock();
+	if (dst->ops->family == AF_INET6) {
+		txopt = rcu_dereference(inet6_sk(sk)->opt);
+		len = txopt ? txopt->opt_flen + txopt->opt_nflen : 0;
+	} else {
+		opt = rcu_dereference(inet_sk(sk)->inet_opt);
+		len = opt ? opt->opt.optlen : 0;
+	}
+	rcu_read_unlock();
+	return len;
+}
 u32 rtcpfsm_sk_dst_mtu(struct sock *sk)
 {
 	struct dst_entry *dst = __sk_dst_get(sk);
 
-	return dst ? dst_mtu(dst) : 0;
+	return dst ? dst_mtu(dst) - ip_options_len(sk, dst) : 0;
 }
 bool rtcpfsm_sk_dst_is_loopback(const struct sock *sk)
 {
@@ -541,6 +559,7 @@ bool rtcpfsm_sk_accepts_pmtu(const struct sock *sk, bool v6)
 }
 
 int rtcpfsm_int_from_sockptr(int *to, sockptr_t from) { return copy_from_sockptr(to, from, sizeof(*to)); }
+int rtcpfsm_copy_from_sockptr(void *to, sockptr_t from, size_t len) { return copy_from_sockptr(to, from, len); }
 long rtcpfsm_text_from_sockptr(char *to, sockptr_t from, size_t max) { return strncpy_from_sockptr(to, from, max); }
 int rtcpfsm_option_len(int __user *optlen)
 {

@@ -179,6 +179,7 @@ void rtcpfsm_sk_update_pmtu(struct sock *sk, bool v6, u32 mtu);
 bool rtcpfsm_sk_accepts_pmtu(const struct sock *sk, bool v6);
 
 int rtcpfsm_int_from_sockptr(int *to, sockptr_t from);
+int rtcpfsm_copy_from_sockptr(void *to, sockptr_t from, size_t len);
 long rtcpfsm_text_from_sockptr(char *to, sockptr_t from, size_t max);
 int rtcpfsm_option_len(int __user *optlen);
 int rtcpfsm_option_to_user(char __user *optval, int __user *optlen, const void *value, size_t len);

@@ -5,10 +5,13 @@ use super::addr::Address;
 use super::netns::Net;
 use super::skb::Skb;
 use crate::src::ffi::bindings;
-use core::ffi::c_int;
+use core::ffi::{c_int, c_uint};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use kernel::prelude::*;
+
+/// The most octets of options in an IPv4 header (RFC 791 section 3.1).
+const MAX_OPTIONS: usize = 40;
 
 /// Who handles the packets of a protocol number. Called in softirq, inside an RCU reader.
 pub(crate) trait Handler: 'static {
@@ -107,6 +110,37 @@ impl IcmpError<'_> {
     pub(crate) fn mtu(&self) -> u32 {
         self.info
     }
+}
+
+/// Source routes are not supported: packets would go to the first hop, and what we know of the connection to its peer.
+///
+/// # Errors
+///
+/// `EOPNOTSUPP`: there is one in these options (RFC 791 section 3.1); `EFAULT`: they cannot be read.
+///
+/// # Safety
+///
+/// `value` is what a program gave to setsockopt(), `len` octets of it.
+pub(super) unsafe fn refuse_source_route(value: bindings::sockptr_t, len: c_uint) -> Result {
+    let mut options = [0u8; MAX_OPTIONS];
+    let len = (len as usize).min(MAX_OPTIONS);
+    // SAFETY: By this function's contract; the buffer has room for so many.
+    if unsafe { bindings::rtcpfsm_copy_from_sockptr(options.as_mut_ptr().cast(), value, len) } != 0
+    {
+        return Err(EFAULT);
+    }
+    let mut rest = options.get(..len).unwrap_or_default();
+    while let Some(kind) = rest.first() {
+        let skip = match u32::from(*kind) {
+            bindings::IPOPT_LSRR | bindings::IPOPT_SSRR => return Err(EOPNOTSUPP),
+            bindings::IPOPT_END => break,
+            bindings::IPOPT_NOOP => 1,
+            // What is bad about the length, the kernel says.
+            _ => rest.get(1).map_or(1, |len| usize::from(*len).max(1)),
+        };
+        rest = rest.get(skip..).unwrap_or_default();
+    }
+    Ok(())
 }
 
 #[repr(transparent)]

@@ -251,7 +251,8 @@ impl<P: Protocol> Guard<'_, P> {
         unsafe { bindings::rtcpfsm_reset_addresses(self.sk().raw()) };
     }
 
-    /// The largest datagram that the connection's way takes, in octets; 0: not known now.
+    /// The largest datagram that the connection's way takes, in octets, less what the program's IP options take of it; 0: not
+    /// known now.
     pub(crate) fn path_mtu(&self) -> u32 {
         // SAFETY: We hold the socket lock.
         unsafe { bindings::rtcpfsm_sk_dst_mtu(self.sk().raw()) }

@@ -228,6 +228,12 @@ pub(super) extern "C" fn setsockopt<P: Operations>(
     // SAFETY: Passed on as it came; a change of family would turn the socket into another protocol's.
     unsafe {
         match level as u32 {
+            bindings::SOL_IP if name as u32 == bindings::IP_OPTIONS => {
+                if let Err(error) = super::ip::refuse_source_route(value, len) {
+                    return error.to_errno();
+                }
+                bindings::ip_setsockopt(sk, level, name, value, len)
+            }
             bindings::SOL_IP => bindings::ip_setsockopt(sk, level, name, value, len),
             bindings::SOL_IPV6
                 if u32::from((*sk).__sk_common.skc_family) == bindings::AF_INET6

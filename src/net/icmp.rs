@@ -144,7 +144,7 @@ fn handle(sk: &mut Locked<'_>, report: Report) {
 }
 
 /// RFC 1191, RFC 8201: routing learns the path MTU, for this connection and all others of that way, and the machine is told
-/// before it runs. Only a segment in flight may tell (RFC 5927 7.2), and only a smaller one.
+/// before it runs. Only a segment in flight may tell (RFC 5927 7.2); routing takes only a smaller one.
 fn too_big(sk: &mut Locked<'_>, report: Report) {
     if !sk.tcb.is_in_flight(report.quoted) {
         let counters = PerNet::of(sk.sk().net()).counters();
@@ -152,7 +152,7 @@ fn too_big(sk: &mut Locked<'_>, report: Report) {
         return;
     }
     let v6 = !sk.sk().key().remote.is_v4();
-    if sk.accepts_path_mtu(v6) && (sk.path_mtu == 0 || u32::from(report.mtu) < sk.path_mtu) {
+    if sk.accepts_path_mtu(v6) {
         sk.learn_path_mtu(v6, u32::from(report.mtu));
         effects::run(sk, |_, _, _, _| ());
     }
