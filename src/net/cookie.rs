@@ -12,7 +12,7 @@ use super::{effects, instance, now, tx, Socket};
 use crate::src::fsm::{cookie, Config, DropReason, Flags, Instant, Outbox, State, SynReqParams};
 use crate::src::kapi::hash::Key;
 use crate::src::kapi::route::Route;
-use kernel::prelude::*;
+use core::ops::ControlFlow;
 use kernel::sync::aref::ARef;
 
 /// The setting with which cookies are sent where there is no room for a request.
@@ -53,12 +53,9 @@ pub(super) fn answer(
     let _ = tx::send_by(net, route, key, &segment);
 }
 
-/// An ACK for a listener: if it brings a cookie back, it opens a connection.
-///
-/// # Errors
-///
-/// The segment, if it does not: the listener knows no such connection.
-pub(super) fn take(listener: &ARef<Socket>, arrived: Arrived) -> Result<Taken, Arrived> {
+/// An ACK for a listener: if it brings a cookie back, it opens a connection. If it does not, `Continue`: the listener knows no
+/// such connection.
+pub(super) fn take(listener: &ARef<Socket>, arrived: Arrived) -> ControlFlow<Taken, Arrived> {
     let net = listener.net();
     let per_net = PerNet::of(net);
     let (now, config) = (now(), per_net.config());
@@ -67,7 +64,7 @@ pub(super) fn take(listener: &ARef<Socket>, arrived: Arrived) -> Result<Taken, A
         || arrived.segment.flags.contains(Flags::SYN)
         || !shared.cookies_are_out(now)
     {
-        return Err(arrived);
+        return ControlFlow::Continue(arrived);
     }
     let key = arrived.key;
     let interface = tx::answer_interface(key.remote, arrived.interfaces.0);
@@ -82,7 +79,7 @@ pub(super) fn take(listener: &ARef<Socket>, arrived: Arrived) -> Result<Taken, A
     );
     let Ok(route) = route else {
         per_net.counters().drop(DropReason::NoRoute);
-        return Ok(Taken::Done);
+        return ControlFlow::Break(Taken::Done);
     };
     let params = params_of_listener(listener, &key, now, &route, &config, None);
     let mut out = Outbox::new();
@@ -97,29 +94,29 @@ pub(super) fn take(listener: &ARef<Socket>, arrived: Arrived) -> Result<Taken, A
         Ok(machine) => machine,
         Err(reason) => {
             per_net.counters().drop(reason);
-            return Err(arrived);
+            return ControlFlow::Continue(arrived);
         }
     };
     let Some(slot) = shared.reserve() else {
         // As if the ACK were lost: what the peer sends next brings the cookie back, too, if it is the first.
         per_net.counters().drop(DropReason::AcceptQueueFull);
-        return Ok(Taken::Done);
+        return ControlFlow::Break(Taken::Done);
     };
     let Some(sk) = new_child(&machine, listener, &key, interface, now, &config) else {
         per_net.counters().drop(DropReason::NoMemory);
         shared.give_back(slot);
-        return Ok(Taken::Done);
+        return ControlFlow::Break(Taken::Done);
     };
     if !instance().tables.insert_unique(&*sk) {
         // The same ACK on another CPU was first.
         discard(&sk);
         shared.give_back(slot);
-        return Ok(Taken::Again(arrived));
+        return ControlFlow::Break(Taken::Again(arrived));
     }
     per_net.counters().count(&out);
     per_net.counters().drop(DropReason::SynCookieTaken);
     establish(listener, sk, slot, arrived);
-    Ok(Taken::Done)
+    ControlFlow::Break(Taken::Done)
 }
 
 /// Ends a child that nobody but us has seen: no arc is taken.

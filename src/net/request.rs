@@ -18,6 +18,7 @@ use crate::src::kapi::netns::Net;
 use crate::src::kapi::proto::Registration;
 use crate::src::kapi::route::Route;
 use crate::src::kapi::small::{CacheCell, Small, SmallObject};
+use core::ops::ControlFlow;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 
@@ -104,8 +105,8 @@ pub(crate) fn listen(listener: &ARef<Socket>, arrived: Arrived) -> Taken {
         ListenVerdict::Drop(reason) => per_net.counters().drop(reason),
         ListenVerdict::Reset(segment, reason) => {
             let arrived = match cookie::take(listener, arrived) {
-                Ok(taken) => return taken,
-                Err(arrived) => arrived,
+                ControlFlow::Break(taken) => return taken,
+                ControlFlow::Continue(arrived) => arrived,
             };
             per_net.counters().drop(DropReason::ListenAck);
             per_net.counters().reset(reason);
