@@ -5,7 +5,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
 . "$(dirname "$0")/paths.sh"
-begin 16
+begin 17
 setup_ns host
 
 # A listener that always answers by a cookie; the peer's SYN, and our answer.
@@ -64,6 +64,21 @@ $cookie
 < A win 1000 <nop,nop,ts 510>
 accept L C
 column snd_wnd 32000
+EOF
+
+prove 'ECN is agreed to where timestamps carry it: RFC 3168' <<EOF
+$listener
+< SEC <mss 1360,sackOK,ts 500 0>
+> SAE seq 0 ack 1 <mss 1460,sackOK,ts * 500>
+< A <nop,nop,ts 510>
+accept L C
+state ESTABLISHED
+peer 1
+< SEC <mss 1360>
+> SA seq 0 ack 1 <mss 1460>
+< A
+accept L D
+state ESTABLISHED
 EOF
 
 prove 'MUST-16: without timestamps only the MSS is kept, and nothing else is offered' <<EOF

@@ -11,8 +11,9 @@
 //! The terms are the options of RFC 7323 and RFC 2018 and ECN (RFC 3168). There is room for them where the peer sends timestamps:
 //! in the lower six bits of our own, which it echoes. Without timestamps the SYN-ACK offers none of them.
 //!
-//! What is lost: an MSS between two of the table, the time that the SYN-ACK took, and the SYN-ACK's retransmission. A peer whose
-//! third segment is lost, and whose program waits for ours to speak first, learns nothing before it sends something.
+//! What is lost: an MSS between two of the table, the time that the SYN-ACK took, the SYN-ACK's retransmission, and
+//! TCP_DEFER_ACCEPT: the ACK opens at once. A peer whose third segment is lost, and whose program waits for ours to speak first,
+//! learns nothing before it sends something.
 
 use super::config::Config;
 use super::isn::{clock, TICK_US};
