@@ -106,6 +106,7 @@ void rtcpfsm_ip6_dst_store(struct sock *sk, struct dst_entry *dst) { ip6_dst_sto
 u32 rtcpfsm_sk_uid_value(const struct sock *sk) { return from_kuid_munged(current_user_ns(), sk_uid(sk)); }
 unsigned long rtcpfsm_sk_inode(struct sock *sk) { return sock_i_ino(sk); }
 bool rtcpfsm_ipv6_only(const struct sock *sk) { return ipv6_only_sock(sk); }
+bool rtcpfsm_sock_nonblocking(const struct socket *sock) { return sock->file->f_flags & O_NONBLOCK; }
 void rtcpfsm_sock_poll_wait(struct file *file, struct socket *sock, poll_table *wait) { sock_poll_wait(file, sock, wait); }
 void rtcpfsm_sk_set_async_nospace(struct sock *sk)
 {
@@ -244,6 +245,12 @@ bool rtcpfsm_skb_add_frag(struct sk_buff *skb, struct page *page, unsigned int o
 	skb_len_add(skb, len);
 	return true;
 }
+void rtcpfsm_skb_mark_shared_frag(struct sk_buff *skb) { skb_shinfo(skb)->flags |= SKBFL_SHARED_FRAG; }
+void rtcpfsm_skb_inherit_shared_frag(struct sk_buff *to, const struct sk_buff *from)
+{
+	skb_shinfo(to)->flags |= skb_shinfo(from)->flags & SKBFL_SHARED_FRAG;
+}
+void rtcpfsm_skb_needs_no_sum(struct sk_buff *skb) { skb->ip_summed = CHECKSUM_UNNECESSARY; }
 size_t rtcpfsm_copy_page_from_iter(struct page *page, size_t off, size_t len, struct iov_iter *i)
 {
 	return copy_page_from_iter(page, off, len, i);
@@ -278,18 +285,32 @@ static void checksum_finish(struct sk_buff *skb, __sum16 pseudo, bool partial)
 		skb->ip_summed = CHECKSUM_NONE;
 	}
 }
-void rtcpfsm_skb_checksum_set_v4(struct sk_buff *skb, __be32 saddr, __be32 daddr, u8 proto, bool partial)
+/* What others may write to is copied first, as by skb_checksum_help(): the sum must fit what is sent. */
+static bool checksum_of(struct sk_buff *skb, bool partial, __wsum *sum)
 {
-	__wsum sum = partial ? 0 : skb_checksum(skb, 0, skb->len, 0);
-
-	checksum_finish(skb, csum_tcpudp_magic(saddr, daddr, skb->len, proto, sum), partial);
+	if (!partial && skb_has_shared_frag(skb) && __skb_linearize(skb))
+		return false;
+	*sum = partial ? 0 : skb_checksum(skb, 0, skb->len, 0);
+	return true;
 }
-void rtcpfsm_skb_checksum_set_v6(struct sk_buff *skb, const struct in6_addr *saddr,
+bool rtcpfsm_skb_checksum_set_v4(struct sk_buff *skb, __be32 saddr, __be32 daddr, u8 proto, bool partial)
+{
+	__wsum sum;
+
+	if (!checksum_of(skb, partial, &sum))
+		return false;
+	checksum_finish(skb, csum_tcpudp_magic(saddr, daddr, skb->len, proto, sum), partial);
+	return true;
+}
+bool rtcpfsm_skb_checksum_set_v6(struct sk_buff *skb, const struct in6_addr *saddr,
 				 const struct in6_addr *daddr, u8 proto, bool partial)
 {
-	__wsum sum = partial ? 0 : skb_checksum(skb, 0, skb->len, 0);
+	__wsum sum;
 
+	if (!checksum_of(skb, partial, &sum))
+		return false;
 	checksum_finish(skb, csum_ipv6_magic(saddr, daddr, skb->len, proto, sum), partial);
+	return true;
 }
 bool rtcpfsm_xfrm_policy_check(struct sock *sk, struct sk_buff *skb, bool v6)
 {

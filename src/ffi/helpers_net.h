@@ -69,6 +69,7 @@ void rtcpfsm_ip6_dst_store(struct sock *sk, struct dst_entry *dst);
 u32 rtcpfsm_sk_uid_value(const struct sock *sk);
 unsigned long rtcpfsm_sk_inode(struct sock *sk);
 bool rtcpfsm_ipv6_only(const struct sock *sk);
+bool rtcpfsm_sock_nonblocking(const struct socket *sock);
 void rtcpfsm_sock_poll_wait(struct file *file, struct socket *sock, poll_table *wait);
 void rtcpfsm_sk_set_async_nospace(struct sock *sk);
 void rtcpfsm_sk_nospace_done(struct sock *sk);
@@ -124,11 +125,14 @@ struct page *rtcpfsm_skb_frag_page(const struct sk_buff *skb, unsigned int i);
 unsigned int rtcpfsm_skb_frag_off(const struct sk_buff *skb, unsigned int i);
 unsigned int rtcpfsm_skb_frag_size(const struct sk_buff *skb, unsigned int i);
 bool rtcpfsm_skb_add_frag(struct sk_buff *skb, struct page *page, unsigned int off, unsigned int len);
+void rtcpfsm_skb_mark_shared_frag(struct sk_buff *skb);
+void rtcpfsm_skb_inherit_shared_frag(struct sk_buff *to, const struct sk_buff *from);
+void rtcpfsm_skb_needs_no_sum(struct sk_buff *skb);
 size_t rtcpfsm_copy_page_from_iter(struct page *page, size_t off, size_t len, struct iov_iter *i);
 bool rtcpfsm_skb_checksum_ok_v4(struct sk_buff *skb, u32 len, u8 proto);
 bool rtcpfsm_skb_checksum_ok_v6(struct sk_buff *skb, u32 len, u8 proto);
-void rtcpfsm_skb_checksum_set_v4(struct sk_buff *skb, __be32 saddr, __be32 daddr, u8 proto, bool partial);
-void rtcpfsm_skb_checksum_set_v6(struct sk_buff *skb, const struct in6_addr *saddr,
+bool rtcpfsm_skb_checksum_set_v4(struct sk_buff *skb, __be32 saddr, __be32 daddr, u8 proto, bool partial);
+bool rtcpfsm_skb_checksum_set_v6(struct sk_buff *skb, const struct in6_addr *saddr,
 				 const struct in6_addr *daddr, u8 proto, bool partial);
 bool rtcpfsm_xfrm_policy_check(struct sock *sk, struct sk_buff *skb, bool v6);
 void rtcpfsm_nf_reset_ct(struct sk_buff *skb);

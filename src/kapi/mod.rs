@@ -23,6 +23,7 @@ pub(crate) mod route;
 pub(crate) mod skb;
 pub(crate) mod small;
 pub(crate) mod sock;
+pub(crate) mod splice;
 pub(crate) mod stream;
 pub(crate) mod sysctl;
 mod thunks;

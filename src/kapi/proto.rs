@@ -7,6 +7,7 @@ use super::guard::Guard;
 use super::options::{self, Info, IntOption};
 use super::skb::Skb;
 use super::sock::{Protocol, Sock, Storage, Storage6};
+use super::splice::Pipe;
 use super::thunks;
 use crate::src::ffi::bindings;
 use core::marker::PhantomData;
@@ -91,6 +92,13 @@ pub(crate) trait Operations: Protocol {
         message: &mut Message<'_>,
         len: usize,
         flags: u32,
+    ) -> Result<usize>;
+    /// splice() from the socket: moves at most `len` octets to the pipe.
+    fn splice_read(
+        sk: &mut Guard<'_, Self>,
+        pipe: &mut Pipe<'_>,
+        len: usize,
+        nonblocking: bool,
     ) -> Result<usize>;
     /// SIOCINQ: octets that can be read. Socket not locked.
     fn unread(sk: &Sock<Self>) -> Result<i32>;
@@ -272,6 +280,7 @@ impl<P: Operations> Registration<P> {
         ops.getsockopt = Some(bindings::sock_common_getsockopt);
         ops.sendmsg = Some(bindings::inet_sendmsg);
         ops.recvmsg = Some(bindings::inet_recvmsg);
+        ops.splice_read = Some(thunks::splice_read::<P>);
         ops.mmap = Some(bindings::sock_no_mmap);
         ops.set_peek_off = Some(bindings::sk_set_peek_off);
         let mut ops6 = ops;

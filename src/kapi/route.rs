@@ -287,7 +287,9 @@ impl<P: Protocol> Guard<'_, P> {
         // SAFETY: We hold the socket lock; the packet is given away.
         unsafe {
             let loopback = bindings::rtcpfsm_sk_dst_is_loopback(sk);
-            skb.set_checksum(local, remote, self.sk().protocol(), loopback);
+            if !skb.set_checksum(local, remote, self.sk().protocol(), loopback) {
+                return Err(ENOMEM);
+            }
             bindings::skb_set_owner_w(skb.raw(), sk);
             let flow = bindings::rtcpfsm_flow(sk);
             let result = if remote.is_v4() {

@@ -233,14 +233,15 @@ impl Skb {
         }
     }
 
-    /// Writes the transport checksum. `offload`: leave it to the device, where that is known to be safe.
+    /// Writes the transport checksum. `offload`: leave it to the device, where that is known to be safe. Pages that others may
+    /// write to are copied before their checksum is computed. False: no memory for that.
     pub(crate) fn set_checksum(
         &mut self,
         source: Address,
         destination: Address,
         protocol: u8,
         offload: bool,
-    ) {
+    ) -> bool {
         // SAFETY: `append_header` set the transport header at `data`.
         unsafe {
             if destination.is_v4() {
@@ -250,7 +251,7 @@ impl Skb {
                     destination.as_v4(),
                     protocol,
                     offload,
-                );
+                )
             } else {
                 let (source, destination) = (source.to_in6(), destination.to_in6());
                 bindings::rtcpfsm_skb_checksum_set_v6(
@@ -259,7 +260,7 @@ impl Skb {
                     &destination,
                     protocol,
                     offload,
-                );
+                )
             }
         }
     }

@@ -12,6 +12,9 @@ use core::ptr::{null_mut, NonNull};
 use kernel::prelude::*;
 use kernel::sync::atomic::Relaxed;
 
+/// A packet of the send queue grows up to this many octets: its memory is given back when all of it is acknowledged.
+const MAX_QUEUED_PACKET: u32 = 64 * 1024;
+
 /// Where the send queue (`sk_write_queue`) starts and where the last search in it ended.
 #[derive(Default)]
 pub(super) struct SendState {
@@ -79,39 +82,63 @@ impl<P: Protocol> Guard<'_, P> {
         if copied == 0 && copy != 0 {
             return Err(EFAULT);
         }
-        let queue = self.write_queue();
-        // SAFETY: The queue is guarded by the socket lock.
-        let mut tail = unsafe { bindings::rtcpfsm_skb_peek_tail(queue) };
-        let mut fresh = false;
+        let tail = self.send_queue_tail();
         // SAFETY: The tail is a valid packet of ours, the page is referenced by the packet on success.
-        if tail.is_null() || unsafe { !bindings::rtcpfsm_skb_add_frag(tail, page, offset, copied) }
+        if !tail.is_null() && unsafe { bindings::rtcpfsm_skb_add_frag(tail, page, offset, copied) }
         {
+            self.send_queue_grown(copied, copied);
+        } else {
             // SAFETY: Process context under the socket lock.
-            tail = unsafe { bindings::rtcpfsm_alloc_skb(0, bindings::RTCPFSM_GFP_KERNEL) };
-            if tail.is_null() {
+            let fresh = unsafe {
+                Skb::from_raw(bindings::rtcpfsm_alloc_skb(0, bindings::RTCPFSM_GFP_KERNEL))
+            };
+            let Some(fresh) = fresh else {
                 // The octets stay the caller's: they are taken again when there is memory.
                 // SAFETY: So many were just taken from the message.
                 unsafe { bindings::iov_iter_revert(message.iter(), copied as usize) };
                 return Ok(0);
-            }
-            fresh = true;
-            // SAFETY: An empty packet takes its first fragment always.
-            unsafe { bindings::rtcpfsm_skb_add_frag(tail, page, offset, copied) };
-        }
-        // SAFETY: The packet is ours, the socket locked by us.
-        unsafe {
-            (*frag).offset += copied;
-            let charge = if fresh {
-                bindings::rtcpfsm_skb_queue_tail(queue, tail);
-                (*tail).truesize
-            } else {
-                copied
             };
-            bindings::rtcpfsm_sk_wmem_queued_add(sk, charge as i32);
-            bindings::rtcpfsm_sk_mem_charge(sk, charge as i32);
+            // SAFETY: An empty packet takes its first fragment always.
+            unsafe { bindings::rtcpfsm_skb_add_frag(fresh.raw(), page, offset, copied) };
+            self.send_queue_push(fresh, copied);
         }
-        self.send_state_mut().len += copied;
+        // SAFETY: The page is the socket's own, and so much of it is used.
+        unsafe { (*frag).offset += copied };
         Ok(copied)
+    }
+
+    /// The last packet of the send queue, if it may still grow; else null.
+    pub(super) fn send_queue_tail(&self) -> *mut bindings::sk_buff {
+        // SAFETY: The queue is guarded by the socket lock; a queued packet is valid.
+        unsafe {
+            let tail = bindings::rtcpfsm_skb_peek_tail(self.write_queue());
+            if !tail.is_null() && (*tail).len >= MAX_QUEUED_PACKET {
+                return null_mut();
+            }
+            tail
+        }
+    }
+
+    /// Puts a packet with `len` octets at the end of the send queue.
+    pub(super) fn send_queue_push(&mut self, packet: Skb, len: u32) {
+        let packet = packet.into_raw();
+        // SAFETY: The packet is ours, and its truesize is what it was charged with until it is freed.
+        let truesize = unsafe {
+            bindings::rtcpfsm_skb_queue_tail(self.write_queue(), packet);
+            (*packet).truesize
+        };
+        self.send_queue_grown(len, truesize);
+    }
+
+    /// The send queue has `len` octets more, which take `truesize` octets of memory.
+    pub(super) fn send_queue_grown(&mut self, len: u32, truesize: u32) {
+        let sk = self.sk().raw();
+        // SAFETY: We hold the socket lock.
+        unsafe {
+            bindings::rtcpfsm_sk_wmem_queued_add(sk, truesize as i32);
+            bindings::rtcpfsm_sk_mem_charge(sk, truesize as i32);
+        }
+        self.send_state_mut().len += len;
     }
 
     /// Frees `count` octets at the start of the send queue, and tells writers when enough room is there.
@@ -303,6 +330,15 @@ impl<P: Protocol> Guard<'_, P> {
         }
     }
 
+    /// The receive queue's first packet, where its unread octets begin in it, and how many they are.
+    pub(super) fn receive_queue_head(&self) -> Option<(NonNull<bindings::sk_buff>, u32, u32)> {
+        // SAFETY: The queue is guarded by the socket lock.
+        let head = NonNull::new(unsafe { bindings::rtcpfsm_skb_peek(self.receive_queue()) })?;
+        // SAFETY: A queued packet is valid and has our note.
+        let (skip, len) = unsafe { (Skb::note(head).as_ref().skip, head.as_ref().len) };
+        Some((head, skip, len - skip))
+    }
+
     /// The last packet of the receive queue as a number: what a reader waits to see changed.
     pub(super) fn receive_queue_tail(&self) -> *mut bindings::sk_buff {
         // SAFETY: The queue is guarded by the socket lock.
@@ -341,6 +377,8 @@ unsafe fn attach_range(
     len: u32,
 ) -> bool {
     let (mut skip, mut remaining) = (begin, len);
+    // SAFETY: Both are valid.
+    unsafe { bindings::rtcpfsm_skb_inherit_shared_frag(packet.raw(), from) };
     // SAFETY: `from` is valid.
     let fragments = unsafe { bindings::rtcpfsm_skb_nr_frags(from) };
     for i in 0..fragments {

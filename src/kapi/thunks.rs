@@ -7,6 +7,7 @@ use super::guard::Guard;
 use super::proto::{Message, Operations};
 use super::skb::Skb;
 use super::sock::{Protocol, Sock};
+use super::splice::Pipe;
 use crate::src::ffi::bindings;
 use core::ptr::{null_mut, NonNull};
 use kernel::ffi::{c_char, c_int, c_long, c_uint, c_void};
@@ -290,6 +291,31 @@ pub(super) extern "C" fn recvmsg<P: Operations>(
     // SAFETY: The file keeps the socket alive; the message is the caller's.
     let (sk, mut message) = unsafe { (Sock::<P>::from_raw(sk), Message::from_raw(message)) };
     errno(P::recvmsg(&mut sk.lock(), &mut message, len, flags as u32))
+}
+
+pub(super) extern "C" fn splice_read<P: Operations>(
+    sock: *mut bindings::socket,
+    position: *mut bindings::loff_t,
+    pipe: *mut bindings::pipe_inode_info,
+    len: usize,
+    _flags: c_uint,
+) -> isize {
+    // SAFETY: The caller's word.
+    if unsafe { *position } != 0 {
+        return ESPIPE.to_errno() as isize;
+    }
+    // SAFETY: The file keeps the socket alive, and the caller has locked the pipe.
+    let (sk, nonblocking, mut pipe) = unsafe {
+        (
+            Sock::<P>::from_raw((*sock).sk.cast()),
+            bindings::rtcpfsm_sock_nonblocking(sock),
+            Pipe::from_raw(pipe),
+        )
+    };
+    match P::splice_read(&mut sk.lock(), &mut pipe, len, nonblocking) {
+        Ok(count) => count as isize,
+        Err(error) => error.to_errno() as isize,
+    }
 }
 
 pub(super) extern "C" fn backlog_rcv<P: Operations>(

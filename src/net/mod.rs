@@ -5,9 +5,9 @@
 //!
 //! A segment comes in by [`rx`], which finds the object that it is for in [`tables`], locks it and asks the machine. What
 //! the machine wants done comes back in an `Outbox` and is carried out by [`effects`]; [`tx`] makes packets. System calls
-//! come in by [`socket`] (and [`bind`], [`connect`], [`stream`], [`accept`]), timers by [`Protocol::on_timer`]: all three end in
-//! [`effects`]. [`request`] and [`time_wait`] are the small objects before and after a socket's life; [`cookie`] does without the
-//! first.
+//! come in by [`socket`] (and [`bind`], [`connect`], [`stream`], [`splice`], [`urgent`], [`accept`]), timers by
+//! [`Protocol::on_timer`]: all three end in [`effects`]. [`request`] and [`time_wait`] are the small objects before and after a
+//! socket's life; [`cookie`] does without the first.
 //!
 //! # Locks
 //!
@@ -35,6 +35,7 @@ pub(crate) mod request;
 pub(crate) mod rx;
 pub(crate) mod show;
 pub(crate) mod socket;
+pub(crate) mod splice;
 pub(crate) mod stream;
 pub(crate) mod tables;
 pub(crate) mod time_wait;

@@ -5,7 +5,7 @@
 
 use super::pernet::PerNet;
 use super::{
-    accept, bind, connect, effects, instance, options, rx, stream, Locked, Rtcpfsm, Socket,
+    accept, bind, connect, effects, instance, options, rx, splice, stream, Locked, Rtcpfsm, Socket,
 };
 use crate::src::fsm::{State, UserCall};
 use crate::src::kapi::addr::{Address, Endpoint};
@@ -14,6 +14,7 @@ use crate::src::kapi::options::{Info, IntOption};
 use crate::src::kapi::proto::{Message, Operations};
 use crate::src::kapi::skb::Skb;
 use crate::src::kapi::sock::{poll, shutdown};
+use crate::src::kapi::splice::Pipe;
 use crate::src::kapi::wait::{Condition, Patience};
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
@@ -136,6 +137,15 @@ impl Operations for Rtcpfsm {
         flags: u32,
     ) -> Result<usize> {
         stream::receive(sk, message, len, flags)
+    }
+
+    fn splice_read(
+        sk: &mut Locked<'_>,
+        pipe: &mut Pipe<'_>,
+        len: usize,
+        nonblocking: bool,
+    ) -> Result<usize> {
+        splice::read(sk, pipe, len, nonblocking)
     }
 
     fn unread(sk: &Socket) -> Result<i32> {

@@ -72,7 +72,12 @@ fn send_loop(
 fn queue(sk: &mut Locked<'_>, message: &mut Message<'_>, max: u32) -> (u32, Option<Error>) {
     let mut queued = 0;
     while queued < max {
-        match sk.send_queue_append(message, max - queued) {
+        let appended = if message.lends_pages() {
+            sk.send_queue_splice(message, max - queued)
+        } else {
+            sk.send_queue_append(message, max - queued)
+        };
+        match appended {
             Ok(0) => break,
             Ok(count) => queued += count,
             Err(error) => return (queued, Some(error)),
@@ -155,7 +160,7 @@ pub(crate) fn receive(
 }
 
 /// Frees what was read, and lets the machine offer the room to the peer.
-fn consume(sk: &mut Locked<'_>, count: u32) {
+pub(super) fn consume(sk: &mut Locked<'_>, count: u32) {
     if count == 0 {
         return;
     }
@@ -165,7 +170,11 @@ fn consume(sk: &mut Locked<'_>, count: u32) {
 }
 
 /// The queue is empty: `Err(Ok(()))`: the end, or enough; `Err(Err(_))`: an error; `Ok(())`: more may come, wait for it.
-fn why_no_more(sk: &mut Locked<'_>, copied: usize, impatient: bool) -> Result<(), Result> {
+pub(super) fn why_no_more(
+    sk: &mut Locked<'_>,
+    copied: usize,
+    impatient: bool,
+) -> Result<(), Result> {
     if copied > 0 {
         let over = impatient
             || sk.has_error()

@@ -100,7 +100,9 @@ pub(crate) fn send_reset(net: &Net, arrived: &Arrived, segment: &SegmentOut) -> 
 pub(crate) fn send_by(net: &Net, route: Route, key: &Key, segment: &SegmentOut) -> Result {
     let protocol = instance().protocol;
     let mut skb = header(key, segment, 0).ok_or(ENOMEM)?;
-    skb.set_checksum(key.local, key.remote, protocol, route.is_loopback());
+    if !skb.set_checksum(key.local, key.remote, protocol, route.is_loopback()) {
+        return Err(ENOMEM);
+    }
     route.send(net, skb, protocol);
     Ok(())
 }
