@@ -165,6 +165,12 @@ impl<'a, P: Protocol> Guard<'a, P> {
         unsafe { bindings::rtcpfsm_sk_wake_async(self.sk.raw(), how as i32, band as i32) };
     }
 
+    /// Sends SIGURG to whoever owns the file (F_SETOWN), and tells pollers.
+    pub(crate) fn signal_urgent(&mut self) {
+        // SAFETY: The socket is locked by us, so that its file stays if it has one.
+        unsafe { bindings::sk_send_sigurg(self.sk.raw()) };
+    }
+
     /// Makes the timer fire at `deadline_us` (microseconds since boot), or a little earlier: it asks then.
     #[inline]
     pub(crate) fn arm_timer(&mut self, deadline_us: u64) {

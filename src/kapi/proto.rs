@@ -40,6 +40,12 @@ impl Message<'_> {
         unsafe { self.raw.as_ref().msg_flags }
     }
 
+    /// Tells the caller something of what it gets (`MSG_OOB`, `MSG_TRUNC`).
+    pub(crate) fn add_flags(&mut self, flags: u32) {
+        // SAFETY: The message is valid, and ours alone.
+        unsafe { self.raw.as_mut().msg_flags |= flags };
+    }
+
     pub(super) fn iter(&mut self) -> *mut bindings::iov_iter {
         // SAFETY: The message is valid.
         unsafe { addr_of_mut!((*self.raw.as_ptr()).msg_iter) }
@@ -100,8 +106,12 @@ pub(crate) trait Operations: Protocol {
         len: usize,
         nonblocking: bool,
     ) -> Result<usize>;
+    /// sendfile() or splice() to the socket has come to the end of its input, whatever it announced.
+    fn splice_eof(sk: &mut Guard<'_, Self>);
     /// SIOCINQ: octets that can be read. Socket not locked.
     fn unread(sk: &Sock<Self>) -> Result<i32>;
+    /// SIOCATMARK: is the urgent octet the next to be read? Socket not locked.
+    fn is_at_mark(sk: &Sock<Self>) -> bool;
     /// SIOCOUTQ and SIOCOUTQNSD: octets that are not acknowledged, or not even sent. Socket not locked.
     fn unacknowledged(sk: &Sock<Self>, unsent: bool) -> Result<i32>;
     /// setsockopt() of an integer at the level SOL_TCP.
@@ -281,6 +291,7 @@ impl<P: Operations> Registration<P> {
         ops.sendmsg = Some(bindings::inet_sendmsg);
         ops.recvmsg = Some(bindings::inet_recvmsg);
         ops.splice_read = Some(thunks::splice_read::<P>);
+        ops.splice_eof = Some(thunks::splice_eof::<P>);
         ops.mmap = Some(bindings::sock_no_mmap);
         ops.set_peek_off = Some(bindings::sk_set_peek_off);
         let mut ops6 = ops;

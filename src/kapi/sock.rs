@@ -61,6 +61,7 @@ pub(crate) mod poll {
     pub(crate) const OUT: u32 = c::RTCPFSM_EPOLLOUT;
     pub(crate) const ERR: u32 = c::RTCPFSM_EPOLLERR;
     pub(crate) const HUP: u32 = c::RTCPFSM_EPOLLHUP;
+    pub(crate) const PRI: u32 = c::RTCPFSM_EPOLLPRI;
     pub(crate) const RDHUP: u32 = c::RTCPFSM_EPOLLRDHUP;
     pub(crate) const RDNORM: u32 = c::RTCPFSM_EPOLLRDNORM;
     pub(crate) const WRNORM: u32 = c::RTCPFSM_EPOLLWRNORM;
@@ -384,6 +385,11 @@ impl<P: Protocol> Sock<P> {
     pub(crate) fn has_pending_error(&self) -> bool {
         // SAFETY: Racy reads, as the kernel does it.
         unsafe { bindings::rtcpfsm_has_error(self.raw()) }
+    }
+
+    /// Does urgent data stay in the stream (SO_OOBINLINE)?
+    pub(crate) fn takes_urgent_inline(&self) -> bool {
+        self.flag(bindings::sock_flags_SOCK_URGINLINE)
     }
 
     /// SO_RCVLOWAT: from how many octets on a socket is readable.

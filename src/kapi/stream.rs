@@ -335,8 +335,8 @@ impl<P: Protocol> Guard<'_, P> {
         // SAFETY: The queue is guarded by the socket lock.
         let head = NonNull::new(unsafe { bindings::rtcpfsm_skb_peek(self.receive_queue()) })?;
         // SAFETY: A queued packet is valid and has our note.
-        let (skip, len) = unsafe { (Skb::note(head).as_ref().skip, head.as_ref().len) };
-        Some((head, skip, len - skip))
+        let note = unsafe { Skb::note(head).read() };
+        Some((head, note.skip, note.len()))
     }
 
     /// The last packet of the receive queue as a number: what a reader waits to see changed.

@@ -196,6 +196,7 @@ pub(super) extern "C" fn ioctl<P: Operations>(
     // SAFETY: The file keeps the socket alive.
     let sk: &Sock<P> = unsafe { Sock::from_raw(sk) };
     let result = match command as u32 {
+        bindings::RTCPFSM_SIOCATMARK => Ok(i32::from(P::is_at_mark(sk))),
         bindings::RTCPFSM_SIOCINQ => P::unread(sk),
         bindings::RTCPFSM_SIOCOUTQ => P::unacknowledged(sk, false),
         bindings::RTCPFSM_SIOCOUTQNSD => P::unacknowledged(sk, true),
@@ -316,6 +317,12 @@ pub(super) extern "C" fn splice_read<P: Operations>(
         Ok(count) => count as isize,
         Err(error) => error.to_errno() as isize,
     }
+}
+
+pub(super) extern "C" fn splice_eof<P: Operations>(sock: *mut bindings::socket) {
+    // SAFETY: The file keeps the socket alive.
+    let sk: &Sock<P> = unsafe { Sock::from_raw((*sock).sk.cast()) };
+    P::splice_eof(&mut sk.lock());
 }
 
 pub(super) extern "C" fn backlog_rcv<P: Operations>(

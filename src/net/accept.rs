@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     cookie_at: Atomic<u64>,
     /// What ICMP told while a process owned the socket, in one word of [`super::icmp`]; 0: nothing.
     icmp: Atomic<u64>,
+    /// Where urgent data stands, see [`super::urgent`]. Written under the socket lock.
+    pub(super) urgent: Atomic<u64>,
 }
 
 struct Queue {
@@ -65,6 +67,7 @@ impl Shared {
             unsent_limit: Atomic::new(u32::MAX),
             cookie_at: Atomic::new(0),
             icmp: Atomic::new(0),
+            urgent: Atomic::new(0),
         }
     }
 

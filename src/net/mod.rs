@@ -40,6 +40,7 @@ pub(crate) mod stream;
 pub(crate) mod tables;
 pub(crate) mod time_wait;
 pub(crate) mod tx;
+pub(crate) mod urgent;
 
 use crate::src::fsm::{self, Instant, SeqNumber, State};
 use crate::src::kapi::global::Global;

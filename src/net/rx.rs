@@ -5,7 +5,7 @@
 
 use super::pernet::PerNet;
 use super::tables::Object;
-use super::{effects, instance, now, request, time_wait, tx, Locked, Rtcpfsm, Socket};
+use super::{effects, instance, now, request, time_wait, tx, urgent, Locked, Rtcpfsm, Socket};
 use crate::src::fsm::{
     closed_on_segment, DropReason, Flags, Outbox, ParseError, Segment, SeqNumber, State, TimeWait,
 };
@@ -186,6 +186,9 @@ pub(crate) fn process(sk: &mut Locked<'_>, arrived: Arrived) -> Taken {
     let next = sk.tcb.receive_next();
     sk.tcb.on_segment(now, &segment, &config, &mut out);
     sk.tcb.count_arrived(now, &segment);
+    if let Some(ahead) = out.urgent {
+        urgent::announced(sk, ahead);
+    }
     let queued = out.deliver.is_some() || out.hold.is_some();
     if queued {
         skb.pull(header_len);

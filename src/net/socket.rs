@@ -5,7 +5,8 @@
 
 use super::pernet::PerNet;
 use super::{
-    accept, bind, connect, effects, instance, options, rx, splice, stream, Locked, Rtcpfsm, Socket,
+    accept, bind, connect, effects, instance, options, rx, splice, stream, urgent, Locked, Rtcpfsm,
+    Socket,
 };
 use crate::src::fsm::{State, UserCall};
 use crate::src::kapi::addr::{Address, Endpoint};
@@ -51,6 +52,7 @@ impl Operations for Rtcpfsm {
         let unread = sk.sk().rcv_queued();
         sk.receive_queue_free(unread);
         sk.purge_held();
+        urgent::forget(sk);
         sk.reset_addresses();
         sk.forget_route();
         sk.set_shutdown(0);
@@ -148,11 +150,20 @@ impl Operations for Rtcpfsm {
         splice::read(sk, pipe, len, nonblocking)
     }
 
+    fn splice_eof(sk: &mut Locked<'_>) {
+        // What waited for more (MSG_MORE) waits no longer.
+        effects::run(sk, |tcb, _, _, _| tcb.set_more(false));
+    }
+
     fn unread(sk: &Socket) -> Result<i32> {
         if sk.kernel_state() == super::kernel_state(State::Listen) {
             return Err(EINVAL);
         }
-        Ok(sk.rcv_queued().min(i32::MAX as u32) as i32)
+        Ok(urgent::readable(sk).min(i32::MAX as u32) as i32)
+    }
+
+    fn is_at_mark(sk: &Socket) -> bool {
+        urgent::mark(sk).is_at_mark()
     }
 
     fn unacknowledged(sk: &Socket, unsent: bool) -> Result<i32> {
@@ -269,8 +280,14 @@ fn events(sk: &Socket) -> u32 {
         events |= poll::IN | poll::RDNORM | poll::RDHUP;
     }
     if !is(State::SynSent) && !is(State::SynReceived) {
-        if sk.rcv_queued() > 0 && sk.rcv_queued() >= sk.receive_low_water() {
+        let (mark, unread) = (urgent::mark(sk), sk.rcv_queued());
+        // An urgent octet that a read would skip is nothing to read.
+        let skipped = u32::from(mark.is_at_mark() && !sk.takes_urgent_inline());
+        if unread > 0 && unread >= sk.receive_low_water().saturating_add(skipped) {
             events |= poll::IN | poll::RDNORM;
+        }
+        if mark.is_available(unread) {
+            events |= poll::PRI;
         }
         let writable = || sk.is_writable() && sk.shared().has_send_room(false);
         if shut & shutdown::SEND != 0 || writable() {

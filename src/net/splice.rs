@@ -4,8 +4,9 @@
 //! Locks: see [`super`]. The pipe is locked by the caller, outside of them all.
 
 use super::stream::{consume, why_no_more};
+use super::urgent::mark;
 use super::Locked;
-use crate::src::fsm::State;
+use crate::src::fsm::{State, UrgentStep};
 use crate::src::kapi::splice::Pipe;
 use kernel::prelude::*;
 
@@ -42,7 +43,7 @@ pub(crate) fn read(
             break end;
         }
         if moved == 0 && sk.sk().rcv_queued() > 0 {
-            // As in Linux, splice() does not go past urgent data: recv() does.
+            // Urgent data: recv() goes past it.
             break Ok(());
         }
         if moved == 0 {
@@ -69,6 +70,11 @@ fn move_queued(sk: &mut Locked<'_>, pipe: &mut Pipe<'_>, max: usize) -> (usize, 
     let mut moved = 0;
     let result = loop {
         let rest = (max - moved).min(u32::MAX as usize) as u32;
+        // As in Linux, a splice stops at urgent data even where a read would not, and never skips it.
+        let rest = match mark(sk.sk()).step(0) {
+            UrgentStep::Read(before) => rest.min(before),
+            UrgentStep::AtMark => break Ok(()),
+        };
         match sk.receive_queue_splice(pipe, rest) {
             Ok(0) => break Ok(()),
             Ok(count) => {

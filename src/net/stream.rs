@@ -3,6 +3,7 @@
 //!
 //! Locks: see [`super`].
 
+use super::urgent::{self, Limit};
 use super::{effects, Locked};
 use crate::src::fsm::{State, UserCall};
 use crate::src::kapi::proto::{msg, Message};
@@ -17,12 +18,9 @@ const SEND_STEP: u32 = 64 * 1024;
 /// # Errors
 ///
 /// `EPIPE` (with SIGPIPE, unless MSG_NOSIGNAL): sending was shut down, or the connection is over; a pending error; `EAGAIN`;
-/// `EFAULT`; `EOPNOTSUPP`: MSG_OOB.
+/// `EFAULT`.
 pub(crate) fn send(sk: &mut Locked<'_>, message: &mut Message<'_>, len: usize) -> Result<usize> {
     let flags = message.flags();
-    if flags & msg::OOB != 0 {
-        return Err(EOPNOTSUPP);
-    }
     let mut sent = 0;
     match send_loop(sk, message, len, flags, &mut sent) {
         Ok(()) => Ok(sent),
@@ -56,7 +54,10 @@ fn send_loop(
         *sent += queued as usize;
         if queued > 0 {
             sk.tcb.set_more(flags & msg::MORE != 0);
-            effects::user(sk, UserCall::Queued { len: queued })?;
+            // RFC 9293 3.8.5: the last octet of the message is the urgent one; or of what fits, so that the reader knows to
+            // make room.
+            let urgent = flags & msg::OOB != 0 && (*sent == len || queued < rest);
+            queued_by(sk, queued, urgent)?;
         }
         if let Some(error) = failure {
             return Err(error);
@@ -66,6 +67,18 @@ fn send_loop(
         }
     }
     Ok(())
+}
+
+/// Tells the machine of `len` octets that were queued; `urgent`: the last one is.
+fn queued_by(sk: &mut Locked<'_>, len: u32, urgent: bool) -> Result {
+    effects::run(sk, |tcb, now, config, out| {
+        tcb.on_user(now, UserCall::Queued { len }, config, out)?;
+        if urgent {
+            tcb.mark_urgent();
+        }
+        Ok(())
+    })
+    .map_err(effects::errno)
 }
 
 /// Appends at most `max` octets to the send queue: how many, and what stopped it but a full buffer.
@@ -90,8 +103,8 @@ fn queue(sk: &mut Locked<'_>, message: &mut Message<'_>, max: u32) -> (u32, Opti
 ///
 /// # Errors
 ///
-/// `ENOTCONN`: never connected, or a listener; a pending error; `EAGAIN`; a signal; `EFAULT`; `EINVAL`: MSG_OOB without
-/// urgent data.
+/// `ENOTCONN`: never connected, or a listener; a pending error; `EAGAIN`; a signal; `EFAULT`; and those of
+/// [`urgent::receive`] for MSG_OOB.
 pub(crate) fn receive(
     sk: &mut Locked<'_>,
     message: &mut Message<'_>,
@@ -102,21 +115,32 @@ pub(crate) fn receive(
         return Err(ENOTCONN);
     }
     if flags & msg::OOB != 0 {
-        return Err(EINVAL);
+        return urgent::receive(sk, message, len, flags);
     }
     let peek = flags & msg::PEEK != 0;
     let discard = flags & msg::TRUNC != 0;
     let mut patience = sk.receive_patience(flags & msg::DONTWAIT != 0);
     let target = sk.receive_target(flags & msg::WAITALL != 0, len);
     let mut copied = 0;
-    let peek_from = if peek { sk.peek_offset(flags) } else { 0 };
+    let mut peek_at = if peek { sk.peek_offset(flags) } else { 0 };
     let result = loop {
-        let offset = if peek {
-            peek_from.saturating_add(copied as u32)
-        } else {
-            0
-        };
         let rest = (len - copied).min(u32::MAX as usize) as u32;
+        if copied == 0 && urgent::is_next(sk, peek_at) {
+            // The program may want to handle SIGURG before it goes on.
+            if let Err(error) = patience.interrupted() {
+                break Err(if patience.is_over() { EAGAIN } else { error });
+            }
+        }
+        let (skip, rest) = match urgent::limit(sk, peek_at, rest, copied > 0) {
+            Limit::Read { skip, max } => (skip, max),
+            Limit::Stop => break Ok(()),
+        };
+        if peek {
+            peek_at = peek_at.saturating_add(skip);
+        } else if skip > 0 {
+            urgent::skip(sk);
+        }
+        let offset = peek_at;
         let target_message = if discard { None } else { Some(&mut *message) };
         let (count, failure) = match sk.receive_queue_copy(target_message, offset, rest) {
             Ok(count) => (count, None),
@@ -124,12 +148,17 @@ pub(crate) fn receive(
         };
         copied += count as usize;
         if peek {
+            peek_at = peek_at.saturating_add(count);
             sk.peeked(count);
         } else {
             consume(sk, count);
         }
         if let Some(error) = failure {
             break Err(error);
+        }
+        if count > 0 && count == rest && copied < len {
+            // Urgent data comes next.
+            continue;
         }
         // As Linux: asking for nothing waits until there is something, too.
         if copied >= len && (len > 0 || sk.sk().rcv_queued() > 0) {
@@ -165,6 +194,7 @@ pub(super) fn consume(sk: &mut Locked<'_>, count: u32) {
         return;
     }
     sk.receive_queue_free(count);
+    urgent::advance(sk, count);
     sk.peek_consumed(count);
     let _ = effects::user(sk, UserCall::Read);
 }
