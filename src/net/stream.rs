@@ -8,6 +8,7 @@ use super::{effects, Locked};
 use crate::src::fsm::{State, UserCall};
 use crate::src::kapi::proto::{msg, Message};
 use crate::src::kapi::sock::shutdown;
+use crate::src::kapi::wait::Patience;
 use kernel::prelude::*;
 
 /// So many octets are queued before the machine is asked to send.
@@ -46,14 +47,16 @@ fn send_loop(
             return Err(EPIPE);
         }
         if !sk.sk().shared().has_send_room(false) {
-            sk.wait_for_send_memory(&mut patience)?;
+            wait_for_room(sk, &mut patience)?;
             continue;
         }
         let rest = (len - *sent).min(SEND_STEP as usize) as u32;
         let (queued, failure) = queue(sk, message, rest);
         *sent += queued as usize;
         if queued > 0 {
-            sk.tcb.set_more(flags & msg::MORE != 0);
+            // The rest of the message follows at once, too.
+            let follows = *sent < len && queued == rest;
+            sk.tcb.set_more(flags & msg::MORE != 0 || follows);
             // RFC 9293 3.8.5: the last octet of the message is the urgent one; or of what fits, so that the reader knows to
             // make room.
             let urgent = flags & msg::OOB != 0 && (*sent == len || queued < rest);
@@ -63,10 +66,21 @@ fn send_loop(
             return Err(error);
         }
         if queued == 0 {
-            sk.wait_for_send_memory(&mut patience)?;
+            wait_for_room(sk, &mut patience)?;
         }
     }
     Ok(())
+}
+
+/// Waits until the send buffer has room.
+///
+/// # Errors
+///
+/// Those of [`Locked::wait_for_send_memory`].
+fn wait_for_room(sk: &mut Locked<'_>, patience: &mut Patience) -> Result {
+    // What waits for more (MSG_MORE) would wait for us, who wait for it to be acknowledged.
+    effects::run(sk, |tcb, _, _, _| tcb.push_queued());
+    sk.wait_for_send_memory(patience)
 }
 
 /// Tells the machine of `len` octets that were queued; `urgent`: the last one is.
