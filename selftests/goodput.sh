@@ -17,7 +17,7 @@ cases=() # NAME|KIB|SEEDS|NETEM-ARGUMENTS
 # What a loss costs depends on where it hits: the more it rules the time, the more seeds. A delay is that of each way.
 for ms in 10 50 100; do
 	cases+=("no loss, delay $ms ms|32768|1|delay ${ms}ms")
-	cases+=("loss 0.1 %, delay $ms ms|16384|11|delay ${ms}ms loss 0.1%")
+	cases+=("loss 0.1 %, delay $ms ms|16384|15|delay ${ms}ms loss 0.1%")
 	cases+=("loss 1 %, delay $ms ms|8192|9|delay ${ms}ms loss 1%")
 	cases+=("loss 5 %, delay $ms ms|4096|11|delay ${ms}ms loss 5%")
 	cases+=("loss 20 %, delay $ms ms|1024|25|delay ${ms}ms loss 20%")
