@@ -183,11 +183,7 @@ impl<L: RecordList> Tcb<L> {
             .acknowledge(now, ack, &mut progress.delivery);
         self.snd_una = ack;
         self.retries = 0;
-        if let Some(rtt) = progress
-            .delivery
-            .rtt()
-            .or_else(|| self.echoed_rtt(now, segment))
-        {
+        if let Some(rtt) = self.sample(now, segment, progress) {
             // RFC 7323 appendix G: an ACK comes for every second segment.
             let flight = progress.flight / u32::from(self.effective_mss()).max(1);
             self.rtt.on_sample(rtt, flight.div_ceil(2));
@@ -196,6 +192,16 @@ impl<L: RecordList> Tcb<L> {
             out.acked = true;
             out.wake |= Wake::WRITABLE;
         }
+    }
+
+    // RFC 6298 3: nothing that was sent again gives a sample, unless timestamps tell the transmissions apart.
+    fn sample(&self, now: Instant, segment: &Segment, progress: &Progress) -> Option<Duration> {
+        let rtt = progress.delivery.rtt();
+        if rtt.is_some() || progress.dsack {
+            // RFC 7323 5.3: a duplicate does not renew what is echoed, so that its ACK has the echo of a segment of long ago.
+            return rtt;
+        }
+        self.echoed_rtt(now, segment)
     }
 
     // RFC 7323 4.1: the echo tells which of the transmissions arrived. An echo of the future is no echo.

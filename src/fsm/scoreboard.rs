@@ -48,16 +48,20 @@ pub(super) struct Delivery {
     pub(super) octets: u32,
     /// Of those, the part that was sent last.
     pub(super) newest: Option<Arrival>,
-    /// Of those that were sent once only, the part that was sent last: its age is a sample of the round-trip time.
+    /// Of those that were sent once only, the part that was sent last.
     pub(super) newest_original: Option<Arrival>,
     /// The lowest number of what arrived and was sent once only: below the highest that arrived before, it was overtaken.
     pub(super) lowest_original: Option<SeqNumber>,
+    /// Some of it was sent more than once.
+    pub(super) resent: bool,
 }
 
 impl Delivery {
-    /// The round-trip time of what was sent last and once only.
+    /// The round-trip time of what was sent last, if all of it was sent once only: behind what was sent again, the
+    /// rest may have waited for it.
     pub(super) fn rtt(&self) -> Option<Duration> {
-        self.newest_original.map(|arrival| arrival.age)
+        let newest = self.newest_original.filter(|_| !self.resent)?;
+        Some(newest.age)
     }
 
     fn add(&mut self, now_us: u32, record: &Record) {
@@ -71,6 +75,7 @@ impl Delivery {
         };
         arrival.replace_older(&mut self.newest);
         if retransmitted {
+            self.resent = true;
             return;
         }
         arrival.replace_older(&mut self.newest_original);

@@ -218,6 +218,51 @@ fn a_single_segment_waits_for_a_delayed_ack_as_well() {
 }
 
 #[test]
+fn must_18_what_waited_for_a_retransmission_gives_no_sample() {
+    for timestamps in [false, true] {
+        let mut host = ten_in_flight(true, timestamps);
+        let srtt = host.tcb.rtt.srtt_us();
+        host.fire();
+        assert_eq!(sent(&host), [9]);
+        host.fire();
+        assert_eq!(sent(&host), [0]);
+        host.pass(Duration::from_ms(RTT_MS));
+        // All the others arrived long ago, but no ACK of theirs did.
+        let mut answer = ack(10, &[]);
+        if timestamps {
+            answer = echo(&host, answer, RTT_MS as u32);
+        }
+        host.arrive(answer);
+        assert_eq!(host.tcb.rtt.srtt_us(), srtt, "timestamps {timestamps}");
+    }
+}
+
+#[test]
+fn must_18_the_ack_of_a_duplicate_gives_no_sample() {
+    for dsack in [false, true] {
+        let mut host = ten_in_flight(true, true);
+        let first = echo(&host, ack(10, &[]), RTT_MS as u32);
+        host.arrive(first);
+        let srtt = host.tcb.rtt.srtt_us();
+        host.queue(1_000);
+        let sent_ms = now_ms(&host);
+        host.fire();
+        host.fire();
+        assert_eq!(sent(&host), [10]);
+        host.pass(Duration::from_ms(RTT_MS));
+        // The ACK of the first transmission was lost; this one still has its echo.
+        let mut answer = ack(11, &[]);
+        if dsack {
+            answer.options.sack.push(raw(at(10)), raw(at(11)));
+        }
+        let ago_ms = now_ms(&host) - sent_ms;
+        let answer = echo(&host, answer, ago_ms);
+        host.arrive(answer);
+        assert_eq!(host.tcb.rtt.srtt_us() == srtt, dsack);
+    }
+}
+
+#[test]
 fn a_loss_that_a_probe_repaired_reduces_the_window() {
     for (dsack, reduced) in [(false, true), (true, false)] {
         let mut host = ten_in_flight(true, false);
