@@ -182,6 +182,11 @@ void rtcpfsm_skb_orphan(struct sk_buff *skb) { skb_orphan(skb); }
 void rtcpfsm_skb_dst_drop(struct sk_buff *skb) { skb_dst_drop(skb); }
 int rtcpfsm_skb_iif(const struct sk_buff *skb, bool v6) { return v6 ? inet6_iif(skb) : inet_iif(skb); }
 int rtcpfsm_skb_sdif(const struct sk_buff *skb, bool v6) { return v6 ? inet6_sdif(skb) : inet_sdif(skb); }
+bool rtcpfsm_may_grow_sndbuf(const struct sock *sk)
+{
+	return !(sk->sk_userlocks & SOCK_SNDBUF_LOCK) && !sk_under_memory_pressure(sk) &&
+	       sk_memory_allocated(sk) < sk_prot_mem_limits(sk, 0);
+}
 void rtcpfsm_ecn_capable(struct sock *sk, bool on) { on ? INET_ECN_xmit(sk) : INET_ECN_dontxmit(sk); }
 bool rtcpfsm_skb_to_unicast(const struct sk_buff *skb, bool v6)
 {

@@ -12,6 +12,7 @@
 #include <net/ip.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
+#include <net/proto_memory.h>
 #include <net/protocol.h>
 #include <net/route.h>
 #include <linux/icmp.h>
@@ -105,6 +106,7 @@ void rtcpfsm_skb_orphan(struct sk_buff *skb);
 void rtcpfsm_skb_dst_drop(struct sk_buff *skb);
 int rtcpfsm_skb_iif(const struct sk_buff *skb, bool v6);
 int rtcpfsm_skb_sdif(const struct sk_buff *skb, bool v6);
+bool rtcpfsm_may_grow_sndbuf(const struct sock *sk);
 void rtcpfsm_ecn_capable(struct sock *sk, bool on);
 bool rtcpfsm_skb_to_unicast(const struct sk_buff *skb, bool v6);
 void rtcpfsm_skb_queue_tail(struct sk_buff_head *q, struct sk_buff *skb);

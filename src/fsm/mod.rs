@@ -13,6 +13,7 @@ pub(crate) mod ack;
 pub(crate) mod acks;
 pub(crate) mod arcs;
 pub(crate) mod arrives;
+pub(crate) mod autotune;
 pub(crate) mod challenge;
 pub(crate) mod config;
 pub(crate) mod congestion;

@@ -267,6 +267,19 @@ impl<'a, P: Protocol> Guard<'a, P> {
         }
     }
 
+    /// May the send buffer grow by itself: the program has not set its size (SO_SNDBUF), and there is memory for all?
+    pub(crate) fn may_grow_send_buffer(&self) -> bool {
+        // SAFETY: The socket is locked by us.
+        unsafe { bindings::rtcpfsm_may_grow_sndbuf(self.sk.raw()) }
+    }
+
+    /// Writes the send buffer's limit, in octets of memory.
+    pub(crate) fn set_send_buffer(&mut self, sndbuf: u32) {
+        let sndbuf = sndbuf.min(i32::MAX as u32) as i32;
+        // SAFETY: The socket is locked by us; others read the word without the lock.
+        unsafe { core::ptr::addr_of_mut!((*self.sk.raw()).sk_sndbuf).write_volatile(sndbuf) };
+    }
+
     /// Tells the kernel how full the accept queue is and may be.
     pub(crate) fn set_backlog_limit(&mut self, limit: u32) {
         // SAFETY: The socket is locked by us.

@@ -72,6 +72,7 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
     }
     if out.acked {
         free_acknowledged(sk);
+        grow_send_buffer(sk, config);
     }
     if out.acked
         || out
@@ -167,6 +168,16 @@ fn free_acknowledged(sk: &mut Locked<'_>) {
     sk.queue_start = start;
     if count > 0 {
         sk.send_queue_free(count);
+    }
+}
+
+/// The send buffer follows the congestion window, which has grown only if all of it was used.
+fn grow_send_buffer(sk: &mut Locked<'_>, config: &Config) {
+    let octets = sk.tcb.send_buffer_wanted();
+    // The packets of the queue need a little memory of their own.
+    let wanted = octets.saturating_add(octets / 4).min(config.wmem.max);
+    if wanted > sk.sk().sndbuf() && sk.may_grow_send_buffer() {
+        sk.set_send_buffer(wanted);
     }
 }
 
