@@ -42,6 +42,7 @@ pub(crate) mod segment;
 pub(crate) mod seq;
 pub(crate) mod settings;
 pub(crate) mod syn_sent;
+pub(crate) mod tail_probe;
 pub(crate) mod tcb;
 pub(crate) mod time;
 pub(crate) mod time_wait;
