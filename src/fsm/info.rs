@@ -2,7 +2,6 @@
 
 //! What a connection tells of itself (TCP_INFO), and the counts for it (their names are those of RFC 4898).
 
-use super::congestion::Kind;
 use super::records::RecordList;
 use super::recovery::Phase;
 use super::segment::{Segment, SegmentOut};
@@ -105,8 +104,6 @@ pub(crate) struct Info {
     pub(crate) since_data_sent: Duration,
     /// See `since_data_sent`.
     pub(crate) since_data_received: Duration,
-    /// The congestion control.
-    pub(crate) congestion: Kind,
 }
 
 /// The clock in milliseconds, of which the upper bits are lost.
@@ -219,7 +216,6 @@ impl<L: RecordList> Tcb<L> {
             since_ack: now.since(self.life.heard_at),
             since_data_sent: since_ms(now, self.traffic.data_sent_ms),
             since_data_received: since_ms(now, self.traffic.data_received_ms),
-            congestion: self.congestion.kind(),
         }
     }
 }
@@ -304,5 +300,40 @@ mod tests {
         assert_eq!(info.since_data_received, Duration::from_ms(5));
         assert_eq!(info.since_ack, Duration::from_ms(5));
         assert!(info.srtt_us >= 30_000 / 8 && info.ssthresh.is_none());
+    }
+
+    #[test]
+    fn a_connection_tells_how_it_stands() {
+        let mut host = Host::established();
+        host.queue(2_500);
+        let info = host.tcb.info(host.now);
+        assert_eq!(
+            (info.phase, info.retries, info.probing),
+            (Phase::Open, 0, false)
+        );
+        // None of these was offered.
+        assert!(!info.timestamps && !info.sack && !info.ecn && info.scales.is_none());
+        assert_eq!((info.snd_mss, info.adv_mss), (1_000, 1_000));
+        assert_eq!((info.unacked, info.unsent), (2_500, 0));
+        assert_eq!((info.sacked, info.lost), (0, 0));
+        assert_eq!((info.cwnd, info.snd_wnd), (10_000, 8_000));
+        assert_eq!((info.rcv_wnd, info.rcv_buf), (10_000, 10_000));
+        assert!(info.rto >= Duration::from_ms(200) && !info.reordering_seen);
+        // The handshake took no time at all in this test.
+        assert_eq!((info.srtt_us, info.rttvar_us), (1, 0));
+        assert!(info.min_rtt_us <= 1);
+        while host.tcb.info(host.now).phase != Phase::Timeout {
+            host.fire();
+        }
+        let info = host.tcb.info(host.now);
+        assert_eq!((info.retries, info.traffic.timeouts), (1, 1));
+        assert!(info.ssthresh.is_some() && info.cwnd < 10_000);
+        // A closed window is probed.
+        arrive(
+            &mut host,
+            crate::fsm::tests::wnd(seg(ACK, IRS + 1, ISS + 2_501), 0),
+        );
+        host.queue(10);
+        assert!(host.tcb.info(host.now).probing);
     }
 }

@@ -438,6 +438,7 @@ mod tests {
         }
         settings.set_max_seg(88).unwrap();
         assert_eq!((settings.cap_mss(1_460), settings.cap_mss(60)), (88, 60));
+        assert_eq!(settings.max_seg(), 88);
         settings.set_max_seg(0).unwrap();
         assert_eq!(settings.cap_mss(1_460), 1_460);
         settings.set_linger2(1_000);
@@ -448,6 +449,7 @@ mod tests {
         assert_eq!(settings.fin_timeout(&cfg), Some(cfg.fin_timeout));
         settings.set_notsent_lowat(-1);
         assert_eq!(settings.notsent_lowat(&cfg), u32::MAX);
+        assert_eq!(settings.own_notsent_lowat(), u32::MAX);
     }
 
     #[test]

@@ -160,6 +160,18 @@ fn without_fin_wait_2_the_connection_is_reset_once_all_is_acknowledged() {
     }
 }
 
+#[test]
+fn an_orphan_too_many_is_reset() {
+    let mut host = Host::established();
+    host.user(UserCall::Close { unread_data: false });
+    let out = host.user(UserCall::OrphanLimit);
+    assert_eq!(out.fate, Fate::Closed);
+    assert_eq!(
+        out.reply.map(|reply| reply.why),
+        Some(ReplyWhy::Reset(ResetReason::TooManyOrphans))
+    );
+}
+
 /// A request of a listener that waits for data through so many retransmissions.
 fn deferred(retransmissions: u8) -> SynReq {
     let mut request = request();
