@@ -46,6 +46,7 @@
  *	option S NAME N			NAME as in drill_sock.c: reuseaddr, rcvbuf, nodelay, keepidle, tos, ..
  *	poll S in,out,hup,rdhup,err	waits until poll() tells exactly these (-: none)
  *	sockerr S ERROR			SO_ERROR, 0 if none
+ *	buffer S rcvbuf|sndbuf|rmem A..B	SO_RCVBUF, SO_SNDBUF, or the memory that what arrived takes
  *	inq S N, outq S N		waits until SIOCINQ or SIOCOUTQ tell N
  *
  * What /proc shows.

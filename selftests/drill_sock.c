@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -295,6 +296,27 @@ static void do_close(struct sock *s)
 	s->fd = -1;
 }
 
+/* `buffer S rcvbuf|sndbuf|rmem A..B`: SO_RCVBUF, SO_SNDBUF, or the memory that what arrived takes (SO_MEMINFO). */
+static void expect_buffer(struct sock *s, const char *what, const char *range)
+{
+	uint32_t memory[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(memory);
+	uint32_t least, most;
+	int name = SO_MEMINFO;
+
+	if (!strcmp(what, "rcvbuf"))
+		name = SO_RCVBUF;
+	else if (!strcmp(what, "sndbuf"))
+		name = SO_SNDBUF;
+	else if (strcmp(what, "rmem"))
+		fail("buffer is rcvbuf, sndbuf or rmem");
+	if (sscanf(range, "%u..%u", &least, &most) != 2)
+		fail("buffer wants A..B");
+	check_result(getsockopt(s->fd, SOL_SOCKET, name, memory, &len), NULL);
+	if (memory[SK_MEMINFO_RMEM_ALLOC] < least || memory[SK_MEMINFO_RMEM_ALLOC] > most)
+		fail("got %u", memory[SK_MEMINFO_RMEM_ALLOC]);
+}
+
 static void expect_queue(struct sock *s, unsigned long request, int want)
 {
 	uint64_t deadline = now_us() + drill.patience;
@@ -367,6 +389,8 @@ bool socket_command(char **word, int words, const char *result)
 		check_result(getsockopt(find(word[1])->fd, SOL_SOCKET, SO_ERROR, &value, &len), NULL);
 		errno = value;
 		check_result(value ? -1 : 0, word[2]);
+	} else if (!strcmp(what, "buffer") && words == 4) {
+		expect_buffer(find(word[1]), word[2], word[3]);
 	} else if (!strcmp(what, "inq") && words == 3) {
 		expect_queue(find(word[1]), SIOCINQ, number(word[2]));
 	} else if (!strcmp(what, "outq") && words == 3) {

@@ -208,7 +208,8 @@ recv C 30
 < PA seq 31 len 1170
 > A ack 1201
 recv C 1170
-> A ack 1201 win 2304
+> A ack 1201
+column rcv_wnd 2000..3000
 EOF
 
 prove 'RFC 2018 8: what is farther behind the gap gives way to what is nearer' <<EOF
@@ -249,7 +250,7 @@ accept L C
 < A seq 5601 len 1400
 > A
 < A seq 7001 len 1000
-> A ack 8193 win 0
+> A ack 8193
 inq C 8192
 EOF
 finish

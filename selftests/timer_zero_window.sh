@@ -139,7 +139,8 @@ $closed
 > A seq 1 ack 2305 win 0
 inq C 2304
 recv C 2304
-> A seq 1 ack 2305 win 2304
+> A seq 1 ack 2305
+column rcv_wnd 2000..3000
 < PA seq 2305 len 100
 > A seq 1 ack 2405
 recv C 100
@@ -160,6 +161,7 @@ accept L C
 < PA len 1104
 > A ack 2305 win 0
 recv C 2304
-> A ack 2305 win 2304
+> A ack 2305
+column rcv_wnd 2000..3000
 EOF
 finish

@@ -216,6 +216,10 @@ void rtcpfsm_skb_rb_unlink(struct sk_buff *skb, struct rb_root *root)
 	rb_erase(&skb->rbnode, root);
 	skb->dev = NULL;
 }
+bool rtcpfsm_rcvbuf_is_fixed(const struct sock *sk)
+{
+	return sk->sk_userlocks & SOCK_RCVBUF_LOCK || sk_under_memory_pressure(sk);
+}
 void rtcpfsm_sk_rmem_add(struct sock *sk, int size)
 {
 	atomic_add(size, &sk->sk_rmem_alloc);

@@ -120,6 +120,7 @@ struct sk_buff *rtcpfsm_skb_rb_last(const struct rb_root *root);
 struct sk_buff *rtcpfsm_skb_rb_next(struct sk_buff *skb);
 void rtcpfsm_skb_rb_link(struct sk_buff *skb, struct rb_node *parent, struct rb_node **link, struct rb_root *root);
 void rtcpfsm_skb_rb_unlink(struct sk_buff *skb, struct rb_root *root);
+bool rtcpfsm_rcvbuf_is_fixed(const struct sock *sk);
 void rtcpfsm_sk_rmem_add(struct sock *sk, int size);
 int rtcpfsm_pskb_trim(struct sk_buff *skb, unsigned int len);
 unsigned int rtcpfsm_skb_nr_frags(const struct sk_buff *skb);

@@ -79,6 +79,12 @@ impl<L: RecordList> Tcb<L> {
         }
     }
 
+    /// From so many octets of data on a segment counts as full.
+    #[inline]
+    pub(super) fn full_segment(&self) -> u32 {
+        u32::from(self.acks.full)
+    }
+
     /// Something came out of order, or twice: a sender that repairs a loss needs each ACK.
     pub(super) fn ack_quickly(&mut self) {
         self.acks.quick = QUICK_ACKS;

@@ -7,6 +7,7 @@
 
 use super::ack::Acks;
 use super::arcs::{Event, MachineState, State};
+use super::autotune::Tuning;
 use super::congestion::{Congestion, Kind};
 use super::ecn::Ecn;
 use super::info::Traffic;
@@ -212,6 +213,8 @@ pub(crate) struct Tcb<L: RecordList> {
     pub(super) held: L,
     /// What else is known of that.
     pub(super) gaps: Gaps,
+    /// What is measured for the sizes of the buffers.
+    pub(super) tuning: Tuning,
 }
 
 impl<L: RecordList> Tcb<L> {
@@ -287,6 +290,7 @@ impl<L: RecordList> Tcb<L> {
             sums: Sums::default(),
             held: L::default(),
             gaps: Gaps::default(),
+            tuning: Tuning::new(),
         }
     }
 

@@ -267,6 +267,23 @@ impl<'a, P: Protocol> Guard<'a, P> {
         }
     }
 
+    /// May the receive buffer grow: did no program set SO_RCVBUF, and is memory plentiful?
+    pub(crate) fn may_grow_receive_buffer(&self) -> bool {
+        // SAFETY: The socket is locked by us.
+        !unsafe { bindings::rtcpfsm_rcvbuf_is_fixed(self.sk.raw()) }
+    }
+
+    /// Makes the receive buffer as large as that, unless it is larger already; in octets of memory.
+    pub(crate) fn grow_receive_buffer(&mut self, size: u32) {
+        if size > self.sk.rcvbuf() {
+            // SAFETY: The socket is locked by us; others read the word without the lock.
+            unsafe {
+                core::ptr::addr_of_mut!((*self.sk.raw()).sk_rcvbuf)
+                    .write_volatile(size.min(i32::MAX as u32) as i32)
+            };
+        }
+    }
+
     /// May the send buffer grow by itself: the program has not set its size (SO_SNDBUF), and there is memory for all?
     pub(crate) fn may_grow_send_buffer(&self) -> bool {
         // SAFETY: The socket is locked by us.

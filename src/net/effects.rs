@@ -44,9 +44,23 @@ pub(crate) fn update_room(sk: &mut Locked<'_>) {
     }
 }
 
-/// Half of the free receive memory is offered as window: the other half is for what packets need beside their payload.
+/// What the free receive memory is good for as a window: packets need memory beside their payload.
 pub(crate) fn receive_room(sk: &Locked<'_>) -> u32 {
-    sk.sk().rcvbuf().saturating_sub(sk.sk().rmem_alloc()) / 2
+    let free = sk.sk().rcvbuf().saturating_sub(sk.sk().rmem_alloc());
+    let window = sk.tcb.window_from(free);
+    sk.tcb.settings().clamp_window(window)
+}
+
+/// The program has read so many octets, which are freed already: the receive buffer may grow, and the peer may be told of room.
+pub(crate) fn read(sk: &mut Locked<'_>, count: u32) {
+    let unread = sk.sk().rcv_queued();
+    if sk.may_grow_receive_buffer() {
+        if let Some(size) = sk.tcb.tune_receive_buffer(now(), count, unread) {
+            let max = PerNet::of(sk.sk().net()).config().rmem.max;
+            sk.grow_receive_buffer(size.min(max));
+        }
+    }
+    let _ = user(sk, UserCall::Read);
 }
 
 /// Carries out the effects of one call of the machine.

@@ -191,6 +191,7 @@ pub(crate) fn process(sk: &mut Locked<'_>, arrived: Arrived) -> Taken {
     }
     let queued = out.deliver.is_some() || out.hold.is_some();
     if queued {
+        sk.tcb.note_packet(now, &segment, skb.truesize());
         skb.pull(header_len);
     }
     match (out.deliver, out.hold) {

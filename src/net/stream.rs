@@ -210,7 +210,7 @@ pub(super) fn consume(sk: &mut Locked<'_>, count: u32) {
     sk.receive_queue_free(count);
     urgent::advance(sk, count);
     sk.peek_consumed(count);
-    let _ = effects::user(sk, UserCall::Read);
+    effects::read(sk, count);
 }
 
 /// The queue is empty: `Err(Ok(()))`: the end, or enough; `Err(Err(_))`: an error; `Ok(())`: more may come, wait for it.

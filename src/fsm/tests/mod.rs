@@ -2,6 +2,7 @@
 
 //! The tests of the machine as a whole, and what they share: a connection with round numbers, and a clock that they set.
 
+mod autotune;
 mod close;
 mod congestion;
 mod delayed_acks;

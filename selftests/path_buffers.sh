@@ -1,0 +1,137 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The socket's buffers: they grow with the connection unless the program has set them, and bound what a peer can pin.
+# guest: virtual-time
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=paths.sh
+. "$(dirname "$0")/paths.sh"
+begin 8
+setup_ns host
+
+# burst N TIME PAUSE: so many segments of 1400 octets after PAUSE ms, each acknowledged and read at once; the peer's clock
+# says TIME. The first pause is the round-trip time; the later ones are longer, so that it is over for sure.
+burst() {
+	local i
+	echo "sleep $3"
+	for ((i = 0; i < $1; i++)); do printf '< A len 1400 <nop,nop,ts %s>\n> A\nrecv C 1400\n' "$2"; done
+}
+
+reading="
+< S <mss 1460,sackOK,ts 100 0,nop,wscale 7>
+> SA seq 0 ack 1
+< A <nop,nop,ts 101>
+accept L C
+option C quickack 1
+$(burst 10 120 20)
+$(burst 20 140 30)
+$(burst 40 160 30)"
+
+prove 'SO_RCVBUF grows with what is read in a round-trip time' <<EOF
+socket L
+listen L
+$reading
+buffer C rcvbuf 160000..400000
+EOF
+in_ns "$host" sh -c 'echo 4096 131072 140000 >/proc/sys/net/rtcpfsm/rmem'
+prove 'SO_RCVBUF grows no larger than rmem allows' <<EOF
+socket L
+listen L
+$reading
+buffer C rcvbuf 140000..140000
+EOF
+
+prove 'SO_RCVBUF that a program has set stays' <<EOF
+socket L
+listen L
+option L rcvbuf 100000
+$reading
+buffer C rcvbuf 200000..200000
+EOF
+
+prove 'SO_SNDBUF is no less than the namespace's default' <<EOF
+$in_established
+buffer C sndbuf 16384..40000
+EOF
+
+prove 'SO_SNDBUF that a program has set stays' <<EOF
+socket L
+option L sndbuf 10000
+listen L
+< S
+> SA seq 0 ack 1
+< A
+accept L C
+buffer C sndbuf 20000..20000
+EOF
+
+# Ten octets in a packet cost some eight hundred.
+small=''
+for ((i = 0; i < 300; i++)); do
+	small+="
+< PA len 10
+> A"
+done
+prove 'a peer that sends ten octets in each packet does not fill the buffer with headers: they are merged' <<EOF
+$in_established
+option C quickack 1
+$small
+inq C 3000
+buffer C rmem 1..20000
+recv C 3000
+buffer C rmem 0..0
+EOF
+
+behind=''
+for ((i = 1; i <= 300; i++)); do
+	behind+="
+< PA seq $((1 + 20 * i)) len 10
+> A ack 1"
+done
+prove 'a peer that sends ten octets in each packet behind gaps pins no more than SO_RCVBUF' <<EOF
+socket L
+option L rcvbuf 20000
+listen L
+< S <mss 1460,sackOK>
+> SA seq 0 ack 1
+< A
+accept L C
+$behind
+buffer C rmem 30000..42000
+close C
+> FA seq 1
+EOF
+
+prove 'a reader that never reads: the window closes, what is beyond is refused, and all goes on when it reads' <<EOF
+socket L
+option L rcvbuf 10000
+listen L
+< S <mss 1460>
+> SA seq 0 ack 1 win 10000
+< A
+accept L C
+option C quickack 1
+< A seq 1 len 1400
+> A
+< A seq 1401 len 1400
+> A
+< A seq 2801 len 1400
+> A
+< A seq 4201 len 1400
+> A
+< A seq 5601 len 1400
+> A
+< A seq 7001 len 1400
+> A
+< A seq 8401 len 1400
+> A
+< PA seq 9801 len 1400
+> A
+< PA seq 11201 len 1400
+> A
+< PA seq 12601 len 1400
+> A
+< PA seq 14001 len 1400
+> A win 0
+buffer C rmem 14000..24000
+EOF
+finish
