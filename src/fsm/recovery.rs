@@ -15,7 +15,6 @@ use super::seq::SeqNumber;
 use super::tail_probe::Probe;
 use super::tcb::{ts_before, Tcb};
 use super::time::{Duration, Instant};
-use super::timers::TimerKind;
 
 /// DupThresh (RFC 5681 section 3.2, RFC 6675 section 2).
 const DUP_THRESHOLD: u8 = 3;

@@ -14,6 +14,7 @@
 #[cfg_attr(
     test,
     expect(
+        dead_code,
         unused_imports,
         reason = "the module needs names that the tests do not"
     )

@@ -56,7 +56,10 @@ fn nothing_is_sent_twice_where_nothing_is_lost() {
     for kind in KINDS {
         let report = bulk(kind, 200, |_| {});
         assert_eq!((report.sent.resent, report.timer("retransmit")), (0, 0));
-        assert_eq!((report.timer("reorder"), report.timer("tail-probe")), (0, 0));
+        assert_eq!(
+            (report.timer("reorder"), report.timer("tail-probe")),
+            (0, 0)
+        );
         // RFC 6928, RFC 5681 3.1: the handshake, then 10, 20, 40, 80 and 50 segments; the last ones arrive after half a round
         // trip. The line takes 24 ms for all.
         assert!(
