@@ -81,10 +81,16 @@ impl Shared {
         self.queue.lock().settings
     }
 
-    /// Notes how many octets were not sent yet, and from how many on nothing more is to be queued (TCP_NOTSENT_LOWAT).
+    /// Notes how many octets were not sent yet; only needed where there is a limit.
     #[inline]
-    pub(crate) fn set_unsent(&self, octets: u32, limit: u32) {
+    pub(crate) fn set_unsent(&self, octets: u32) {
         self.unsent.store(octets, Relaxed);
+    }
+
+    /// Notes from how many octets on that were not sent yet nothing more is to be queued (TCP_NOTSENT_LOWAT); `u32::MAX`: no
+    /// limit.
+    #[inline]
+    pub(crate) fn set_unsent_limit(&self, limit: u32) {
         self.unsent_limit.store(limit, Relaxed);
     }
 

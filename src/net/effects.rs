@@ -127,8 +127,11 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
         }
     }
     let limit = sk.tcb.settings().notsent_lowat(config);
-    let unsent = sk.tcb.unsent_len();
-    sk.sk().shared().set_unsent(unsent, limit);
+    sk.sk().shared().set_unsent_limit(limit);
+    if limit != u32::MAX {
+        let unsent = sk.tcb.unsent_len();
+        sk.sk().shared().set_unsent(unsent);
+    }
     match out.fate {
         Fate::Live => {
             if let Some((_, deadline)) = sk.tcb.next_deadline() {

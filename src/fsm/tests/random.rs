@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fsm::arcs::Gauge;
+use crate::fsm::congestion::Kind;
+use crate::fsm::AckMode;
 use crate::fsm::{IcmpError, IcmpKind, ReqVerdict};
 
 /// A segment relative to what the connection expects.
@@ -34,7 +36,8 @@ enum Input {
     Fire,
     Early(u64),
     PathMss(u16),
-    Nodelay(bool),
+    Option(u8, i32),
+    More(bool),
     Icmp(u8, i32),
 }
 
@@ -46,6 +49,43 @@ fn distance() -> impl Strategy<Value = i32> {
         2 => -2_000..=12_000,
         1 => any::<i32>(),
     ]
+}
+
+/// Values that options take, and those that they do not.
+fn option_value() -> impl Strategy<Value = i32> {
+    prop_oneof![3 => 0..=3, 3 => 1..=40_000, 1 => any::<i32>()]
+}
+
+/// The program sets an option; what is refused changes nothing.
+fn set_option(host: &mut Host, which: u8, value: i32) {
+    let (closed, on) = (host.state() == State::Closed, value & 1 != 0);
+    let mut push = false;
+    host.set(|settings| {
+        let _ = match which % 14 {
+            0 => settings.set_keepalive_time(value),
+            1 => settings.set_keepalive_intvl(value),
+            2 => settings.set_keepalive_probes(value),
+            3 => settings.set_syn_retries(value),
+            4 => settings.set_user_timeout(value),
+            5 => settings.set_max_seg(value),
+            6 => settings.set_window_clamp(value, closed),
+            rest => {
+                match rest {
+                    7 => settings.set_linger2(value),
+                    8 => settings.set_notsent_lowat(value),
+                    9 => settings.keepalive = on,
+                    10 => settings.cork = on,
+                    11 => settings.acks = [AckMode::Quick, AckMode::Delayed][usize::from(on)],
+                    12 => settings.congestion = Some(Kind::ALL[usize::from(on)]),
+                    _ => (settings.nodelay, push) = (on, on),
+                }
+                Ok(())
+            }
+        };
+    });
+    if push {
+        host.tcb.push_queued();
+    }
 }
 
 fn arrival() -> impl Strategy<Value = Arrival> {
@@ -97,7 +137,8 @@ fn input() -> impl Strategy<Value = Input> {
         5 => Just(Input::Fire),
         3 => (0..=2_000_000u64).prop_map(Input::Early),
         1 => any::<u16>().prop_map(Input::PathMss),
-        1 => any::<bool>().prop_map(Input::Nodelay),
+        2 => (any::<u8>(), option_value()).prop_map(|(which, value)| Input::Option(which, value)),
+        1 => any::<bool>().prop_map(Input::More),
         1 => (any::<u8>(), distance()).prop_map(|(code, at)| Input::Icmp(code, at)),
     ]
 }
@@ -251,8 +292,12 @@ fn apply(host: &mut Host, input: Input) {
             host.tcb.set_path_mss(mss);
             return;
         }
-        Input::Nodelay(nodelay) => {
-            host.set(|settings| settings.nodelay = nodelay);
+        Input::Option(which, value) => {
+            set_option(host, which, value);
+            return;
+        }
+        Input::More(more) => {
+            host.tcb.set_more(more);
             return;
         }
         Input::Icmp(code, at) => {
