@@ -17,15 +17,15 @@ cases=() # NAME|KIB|SEEDS|NETEM-ARGUMENTS
 # What a loss costs depends on where it hits: the more it rules the time, the more seeds. A delay is that of each way.
 for ms in 10 50 100; do
 	cases+=("no loss, delay $ms ms|32768|1|delay ${ms}ms")
-	cases+=("loss 0.1 %, delay $ms ms|16384|15|delay ${ms}ms loss 0.1%")
-	cases+=("loss 1 %, delay $ms ms|8192|9|delay ${ms}ms loss 1%")
-	cases+=("loss 5 %, delay $ms ms|4096|11|delay ${ms}ms loss 5%")
-	cases+=("loss 20 %, delay $ms ms|1024|25|delay ${ms}ms loss 20%")
+	cases+=("loss 0.1 %, delay $ms ms|16384|7|delay ${ms}ms loss 0.1%")
+	cases+=("loss 1 %, delay $ms ms|8192|7|delay ${ms}ms loss 1%")
+	cases+=("loss 5 %, delay $ms ms|4096|7|delay ${ms}ms loss 5%")
+	cases+=("loss 20 %, delay $ms ms|1024|11|delay ${ms}ms loss 20%")
 done
-cases+=('reorder 25 %, delay 10 ms|16384|3|delay 10ms reorder 25%')
-cases+=('duplicate 5 %, delay 10 ms|16384|3|delay 10ms duplicate 5%')
-cases+=('corrupt 1 %, delay 10 ms|8192|9|delay 10ms corrupt 1%')
-cases+=('delay 50 ms +- 20 ms|16384|3|delay 50ms 20ms')
+cases+=('reorder 25 %, delay 10 ms|8192|3|delay 10ms reorder 25%')
+cases+=('duplicate 5 %, delay 10 ms|8192|3|delay 10ms duplicate 5%')
+cases+=('corrupt 1 %, delay 10 ms|8192|7|delay 10ms corrupt 1%')
+cases+=('delay 50 ms +- 20 ms|8192|3|delay 50ms 20ms')
 # The router's queue holds 100 packets, 120 ms of this rate.
 cases+=('rate 10 Mbit, delay 10 ms|8192|1|limit 100 rate 10mbit delay 10ms')
 
