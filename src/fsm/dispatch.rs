@@ -331,7 +331,8 @@ impl<L: RecordList> Tcb<L> {
         payload_len: u32,
     ) -> SegmentOut {
         let window = self.new_window();
-        self.rcv_adv = self.rcv_nxt + window;
+        // RFC 7323 2.4: what was offered before holds, even if the scaled field cannot tell it any more.
+        self.rcv_adv = SeqNumber::max_of(self.rcv_adv, self.rcv_nxt + window);
         self.last_ack_sent = self.rcv_nxt;
         self.ack_goes_out(now, payload_len);
         let (flags, urg) = self.urgent_pointer(seq, flags);

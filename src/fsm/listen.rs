@@ -7,7 +7,7 @@ use super::arcs::{Event, MachineState, State};
 use super::config::Config;
 use super::dispatch::{rst_for, rst_for_ack};
 use super::ecn;
-use super::options::{OutOptions, Timestamps, MAX_WINDOW_SCALE};
+use super::options::{OutOptions, Timestamps};
 use super::outbox::{Fate, Outbox, ReplyWhy};
 use super::reasons::{ChallengeReason, DropReason, ResetReason};
 use super::records::RecordList;
@@ -256,12 +256,8 @@ impl SynReq {
             seq: self.iss + 1,
             ack: self.rcv_nxt(),
             flags: Flags::ACK,
-            // SHLD-14: rounded up, so that the scale takes back nothing of what the SYN-ACK offered.
-            wnd: window_field(
-                u32::from(self.rcv_wnd)
-                    .saturating_add((1 << self.rcv_wscale.min(MAX_WINDOW_SCALE)) - 1),
-                self.rcv_wscale,
-            ),
+            // RFC 7323 2.4: rounded down; what the SYN-ACK offered holds all the same.
+            wnd: window_field(u32::from(self.rcv_wnd), self.rcv_wscale),
             urg: 0,
             options: OutOptions {
                 timestamps: self.timestamps(now),

@@ -532,14 +532,18 @@ impl<L: RecordList> Tcb<L> {
         self.time_flight(now);
     }
 
+    /// A timer fired: if the peer held what it waits for, it has thrown that away (RFC 2018 section 8).
+    pub(super) fn notice_reneging(&mut self) {
+        if self.scoreboard().head_is_sacked() {
+            self.scoreboard().forget_sacked();
+        }
+    }
+
     // RFC 6298 5.4 to 5.6, RFC 8985 6.3: what a timeout takes for lost.
     pub(super) fn on_flight_timeout(&mut self, now: Instant) {
         let mss = self.effective_mss();
         let flight = self.snd_nxt.distance_from(self.snd_una);
-        // RFC 2018 section 8: the peer has thrown away what it held.
-        if self.scoreboard().head_is_sacked() {
-            self.scoreboard().forget_sacked();
-        }
+        self.notice_reneging();
         self.recovery.dup_octets = 0;
         self.recovery.dup_acks = 0;
         self.reorder_wait = Duration::from_us(0);

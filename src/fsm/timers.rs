@@ -130,6 +130,7 @@ impl<L: RecordList> Tcb<L> {
 
     // RFC 9293 3.8.6.1: a probe; or 3.8.6.2.1: what was held back long enough is sent.
     fn on_persist_timer(&mut self, now: Instant, cfg: &Config, out: &mut Outbox) {
+        self.notice_reneging();
         self.resend_flight();
         self.force = true;
         if self.snd_wnd != 0 {

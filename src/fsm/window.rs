@@ -13,8 +13,9 @@ const MAX_FIELD: u32 = u16::MAX as u32;
 /// `right_edge` is the first number beyond the window that was offered last; `free_space` is the free part of a receive
 /// buffer of `buffer` octets; `mss` is the largest segment that we take. In a SYN, which is not scaled, `wscale` is 0.
 ///
-/// The right edge never moves to the left, even where the buffer is over-committed by less than 2^`wscale` octets
-/// because of it; and it moves to the right only by a worthwhile step.
+/// The right edge moves to the right only by a worthwhile step, and to the left only by what the field cannot tell, less than
+/// 2^`wscale` octets: the receiver takes all the same what it has offered (RFC 7323 section 2.4). Rounded up, it would move on
+/// with each small segment, and the window of a reader that does not read would never close.
 #[inline]
 pub(crate) fn select_window(
     rcv_nxt: SeqNumber,
@@ -25,22 +26,24 @@ pub(crate) fn select_window(
     wscale: u8,
 ) -> u32 {
     let wscale = scale(wscale);
-    // What is still on offer; rounded up, so that the field does not take back the last octets.
+    // What is still on offer.
     let offered = if right_edge.after(rcv_nxt) {
         right_edge.distance_from(rcv_nxt)
     } else {
         0
     };
-    let rest = offered & ((1 << wscale) - 1);
-    let current = match rest {
-        0 => offered,
-        rest => offered.saturating_add((1 << wscale) - rest),
-    }
-    .min(MAX_FIELD << wscale);
-    let possible = free_space.min(MAX_FIELD << wscale) & (u32::MAX << wscale);
+    let told = |window: u32| window.min(MAX_FIELD << wscale) & (u32::MAX << wscale);
+    let current = told(offered);
     // RFC 9293 3.8.6.2.2: the edge waits until it can move by half the buffer or a segment.
     let step = (buffer / 2).min(u32::from(mss)).max(1);
-    if possible.saturating_sub(offered) >= step {
+    let possible = if buffer >> wscale == 0 && free_space >= step {
+        // The smallest window that the field can tell: else there would never be one.
+        1 << wscale
+    } else {
+        told(free_space)
+    };
+    // What counts is what the peer is told: a window that rounding has closed is a closed one.
+    if possible.saturating_sub(current) >= step {
         possible
     } else {
         current
@@ -91,14 +94,18 @@ mod tests {
     }
 
     #[test]
-    fn shld_14_the_right_edge_never_moves_left() {
+    fn shld_14_the_right_edge_moves_left_only_by_rounding() {
         for wscale in 0..=MAX_WINDOW_SCALE {
             for offered in [0, 1, 100, 127, 128, 1_000, 50_000, 65_535] {
                 for free_space in [0, 1, 500, 999, 30_000, u32::MAX] {
                     // Across the wrap, too.
                     for rcv_nxt in [5, u32::MAX - 50] {
                         let window = window(rcv_nxt, offered, free_space, wscale);
-                        assert!(window >= offered, "{wscale} {offered} {free_space}");
+                        let rounding = (1 << wscale) - 1;
+                        assert!(
+                            window + rounding >= offered,
+                            "{wscale} {offered} {free_space}"
+                        );
                         let on_the_wire = u32::from(window_field(window, wscale)) << wscale;
                         assert_eq!(on_the_wire, window, "{wscale} {offered} {free_space}");
                     }
@@ -125,6 +132,35 @@ mod tests {
         // Not even an empty buffer stops it.
         assert_eq!(select_window(start, start, 0, 0, MSS, 0), 0);
         assert_eq!(select_window(start, start, 1, 0, 0, 0), 1);
+    }
+
+    #[test]
+    fn small_segments_close_the_window_of_a_full_buffer() {
+        // Nothing is read: the edge stays where it is, whatever the size of segments.
+        let edge = SeqNumber::from_raw(10_000);
+        for at in 1..=10_000u32 {
+            let rcv_nxt = SeqNumber::from_raw(at);
+            let window = select_window(rcv_nxt, edge, 10_000 - at, 10_000, MSS, 7);
+            assert!((rcv_nxt + window).at_or_before(edge), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_buffer_below_the_scale_is_offered_all_the_same() {
+        let start = SeqNumber::from_raw(9);
+        assert_eq!(select_window(start, start, 145, 145, MSS, 11), 2_048);
+        assert_eq!(select_window(start, start, 71, 145, MSS, 11), 0);
+        assert_eq!(select_window(start, start, 2_047, 2_048, MSS, 11), 0);
+        // Not only once, though most of it is on offer still.
+        assert_eq!(select_window(start + 9, start + 2_048, 145, 145, MSS, 11), 2_048);
+    }
+
+    #[test]
+    fn a_window_that_rounding_has_closed_is_opened_again() {
+        let start = SeqNumber::from_raw(9);
+        assert_eq!(select_window(start + 1, start + 2_048, 4_096, 4_096, MSS, 11), 4_096);
+        assert_eq!(select_window(start + 1, start + 2_048, 2_100, 4_096, MSS, 11), 2_048);
+        assert_eq!(select_window(start + 1, start + 2_048, 2_047, 4_096, MSS, 11), 0);
     }
 
     #[test]

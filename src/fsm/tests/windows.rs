@@ -318,55 +318,45 @@ fn no_window_update_after_the_peers_fin() {
 }
 
 #[test]
-fn shld_14_the_window_of_a_request_never_shrinks() {
-    let mut first = syn(SYN, IRS, 0);
-    first.options.wscale = Some(0);
-    let cfg = Config {
+fn what_a_scaled_window_cannot_tell_is_taken_all_the_same() {
+    // RFC 7323 2.4.
+    let mut host = Host::syn_sent_with(Config {
         window_scaling: true,
         ..plain()
-    };
-    let now = Instant::from_us(1_000_000_000);
-    let odd = OpenParams {
-        rcv_space: SPACE + 1,
-        ..params()
-    };
-    let mut request = SynReq::open(now, &first, &odd, false, &cfg, &mut Outbox::new());
-    let offered = u32::from(request.syn_ack(now).wnd);
-    // A number from before the window draws an ACK, whose window is scaled.
-    let mut out = Outbox::new();
-    request.on_segment(now, &data(seg(ACK, IRS, ISS + 1), 1), &cfg, &mut out);
-    let ack = out.reply.unwrap().segment;
-    assert_eq!(offered, SPACE + 1);
-    assert!(u32::from(ack.wnd) << odd.rcv_wscale >= offered);
+    });
+    let mut syn_ack = syn(SYN | ACK, IRS, ISS + 1);
+    syn_ack.options.wscale = Some(0);
+    host.arrive(syn_ack);
+    let scale = params().rcv_wscale;
+    // One octet, of which the reader takes no notice: the field tells less than what is on offer.
+    host.arrive(data(seg(ACK, IRS + 1, ISS + 1), 1));
+    host.pass(Duration::from_secs(1));
+    let edge = IRS + 1 + SPACE;
+    host.arrive(data(seg(ACK, IRS + 2, ISS + 1), 1));
+    let told = IRS + 3 + (u32::from(host.only().wnd) << scale);
+    assert!(told < edge && told + (1 << scale) > edge);
+    let out = host.arrive(data(seg(ACK, IRS + 3, ISS + 1), SPACE - 2));
+    assert_eq!(out.deliver.unwrap().len, SPACE - 2);
+    assert_eq!(host.space, 0);
 }
 
 #[test]
-fn the_ack_of_a_peer_that_has_filled_the_window_counts() {
-    let mut host = Host::established();
-    host.queue(1_000);
-    let edge = host.tcb.rcv_adv.raw();
-    // All that the window allows was sent and lost: the peer's SND.NXT is at its right edge.
-    host.arrive(seg(ACK, edge, ISS + 1_001));
-    assert_eq!(host.tcb.snd_una, raw(ISS + 1_001));
-    // One further, or with data, it does not.
-    host.queue(1_000);
-    let out = host.arrive(seg(ACK, edge + 1, ISS + 2_001));
-    assert_eq!(out.drop, Some(DropReason::OutOfWindow));
-    let out = host.arrive(data(seg(ACK, edge, ISS + 2_001), 1));
-    assert_eq!(out.drop, Some(DropReason::OutOfWindow));
-    assert_eq!(host.tcb.snd_una, raw(ISS + 1_001));
-}
-
-#[test]
-fn must_37_the_answers_to_probes_are_no_duplicate_acknowledgments() {
-    let mut host = Host::established();
-    host.arrive(wnd(seg(ACK, IRS + 1, ISS + 1), 0));
-    host.queue(10);
-    for _ in 0..6 {
-        host.fire();
-        assert_eq!(host.only().payload_len, 1);
-        // RFC 5681 would take the third one for a loss.
-        host.arrive(wnd(seg(ACK, IRS + 1, ISS + 1), 0));
-        assert!(host.sent.is_empty());
-    }
+fn a_closed_window_is_probed_with_what_the_peer_has_thrown_away() {
+    // RFC 2018 section 8.
+    let mut host = Host::syn_sent_with(Config {
+        sack: true,
+        ..plain()
+    });
+    let mut syn_ack = syn(SYN | ACK, IRS, ISS + 1);
+    syn_ack.options.sack_permitted = true;
+    host.arrive(syn_ack);
+    host.queue(3_000);
+    let mut held = seg(ACK, IRS + 1, ISS + 1);
+    held.options.sack.push(raw(ISS + 1_001), raw(ISS + 3_001));
+    host.arrive(held);
+    // It acknowledges the first segment alone: the others are not there any more.
+    host.arrive(wnd(seg(ACK, IRS + 1, ISS + 1_001), 0));
+    assert_eq!(host.timer(), Some(TimerKind::Persist));
+    host.fire();
+    assert_eq!(brief(&host.only()), (ACK, ISS + 1_001, IRS + 1, 1));
 }
