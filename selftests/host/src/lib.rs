@@ -22,6 +22,7 @@
 #[path = "../../../src/fsm/mod.rs"]
 mod fsm;
 
+pub mod fuzzing;
 pub mod picture;
 mod records;
 pub mod simulation;

@@ -465,7 +465,9 @@ impl End {
         if out.fin_received || out.fate != Fate::Live {
             self.held.clear();
         }
-        if self.unread + self.held_octets() > self.plan.receive_buffer {
+        // A window that is scaled may be rounded up.
+        let rounding = (1 << self.plan.wscale) - 1;
+        if self.unread + self.held_octets() > self.plan.receive_buffer + rounding {
             return Err("the receive buffer overflows".to_string());
         }
         Ok(())
@@ -474,7 +476,8 @@ impl End {
     /// Memory is short: what is farthest behind the gap gives way to what is nearer (RFC 2018 section 8), as
     /// `net::rx::has_room`.
     fn forget_some(&mut self, segment: &Segment) {
-        if segment.payload_len == 0 || !self.dice.happens(self.plan.forget) {
+        let is_short = self.dice.happens(self.plan.forget);
+        if segment.payload_len == 0 || !is_short && self.space() != 0 {
             return;
         }
         let origin = self.watch.origins().1 + 1;

@@ -105,6 +105,27 @@ pub fn replay(request: &Request<'_>, sums: &mut Sums) -> Result<(), String> {
     Ok(())
 }
 
+/// Simulates the scenario of a seed in a network that does to the first packets each way what the octets say, and no harm to
+/// the others.
+///
+/// # Errors
+///
+/// What went wrong, with the end of the chart.
+pub(crate) fn scheduled(seed: u64, schedules: [&[u8]; 2]) -> Result<(), String> {
+    let scenario = Scenario::scheduled(seed, schedules);
+    if world::run(&scenario, &mut Trace::default()).is_ok() {
+        return Ok(());
+    }
+    let mut trace = Trace::drawn();
+    match world::run(&scenario, &mut trace) {
+        Ok(_) => Err("it does not fail again".to_string()),
+        Err(failure) => {
+            let from = trace.len().saturating_sub(LAST_LINES);
+            Err(format!("{}\n{failure}", trace.chart(world::START, from)))
+        }
+    }
+}
+
 /// What to tell of a seed that fails: why, the end of the chart of its simplest form, and how to see it again.
 pub fn explain(seed: u64) -> String {
     let hook = std::panic::take_hook();

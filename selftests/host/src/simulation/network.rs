@@ -53,10 +53,38 @@ pub(crate) struct LinkPlan {
     pub(crate) queue: u64,
     /// When nothing gets through: from the first instant up to the second, both since the start.
     pub(crate) cut: Option<(Duration, Duration)>,
+    /// What happens to the first packets, one octet for each, instead of by chance: see [`Turn`].
+    pub(crate) schedule: Vec<u8>,
     /// The packets with data, counted from 0, that are lost, in ascending order.
     pub(crate) lose_data: Vec<u64>,
     /// The packets with data, counted from 0, that come late by `reorder_by`, in ascending order.
     pub(crate) delay_data: Vec<u64>,
+}
+
+/// What a schedule's octet does to its packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Pass,
+    Lose,
+    Double,
+    /// It comes late by so much.
+    Delay(Duration),
+    Damage,
+    Mark,
+}
+
+impl Turn {
+    /// The low three bits choose; the others say how late.
+    fn of(octet: u8) -> Self {
+        match octet & 7 {
+            3 => Self::Lose,
+            4 => Self::Double,
+            5 => Self::Delay(Duration::from_ms(1 << (octet >> 4))),
+            6 => Self::Damage,
+            7 => Self::Mark,
+            _ => Self::Pass,
+        }
+    }
 }
 
 /// Why a packet, or a copy of it, did not arrive as it was sent.
@@ -186,15 +214,22 @@ impl Link {
     pub(crate) fn carry(&mut self, now: Instant, packet: Packet) -> Carried {
         let plan = &self.plan;
         let dice = &mut self.dice;
-        let is_lost = dice.happens(plan.loss);
+        let turn = self
+            .counts
+            .sent
+            .try_into()
+            .ok()
+            .and_then(|at: usize| plan.schedule.get(at));
+        let turn = turn.map_or(Turn::Pass, |octet| Turn::of(*octet));
+        let is_lost = dice.happens(plan.loss) || turn == Turn::Lose;
         let jitter = Duration::from_us(dice.between(0, plan.jitter.as_us()));
         let is_late = dice.happens(plan.reorder);
         let late_by = Duration::from_us(dice.between(0, plan.reorder_by.as_us()));
-        let is_doubled = dice.happens(plan.duplicate);
+        let is_doubled = dice.happens(plan.duplicate) || turn == Turn::Double;
         let double_after = Duration::from_us(dice.between(0, 2 * plan.delay.as_us()));
-        let is_damaged = dice.happens(plan.corrupt);
+        let is_damaged = dice.happens(plan.corrupt) || turn == Turn::Damage;
         let mut damage = dice.split();
-        let is_marked = dice.happens(plan.mark) && packet.ect;
+        let is_marked = (dice.happens(plan.mark) || turn == Turn::Mark) && packet.ect;
         let comes_again = dice.happens(plan.late);
         let again_after = Duration::from_us(dice.between(0, plan.late_by.as_us()));
 
@@ -233,6 +268,9 @@ impl Link {
         let mut arrivals = Vec::new();
         if let Ok(sent_at) = sent_at {
             let mut at = sent_at + self.plan.delay + jitter;
+            if let Turn::Delay(time) = turn {
+                at = at + time;
+            }
             if self.plan.in_order {
                 at = at.max(self.last_arrival);
             }

@@ -105,6 +105,11 @@ pub(crate) const SIMPLER: &[Simpler] = &[
         each(&mut s.ends, |end| end.cfg.window_scaling = false)
     }),
     ("sack", |s| each(&mut s.ends, |end| end.cfg.sack = false)),
+    ("coarse-scale", |s| {
+        each(&mut s.ends, |end| {
+            end.wscale = scale_for(end.receive_buffer)
+        });
+    }),
     ("wrap", |s| each(&mut s.ends, |end| end.iss = 1_000)),
     ("small-mss", |s| {
         each(&mut s.ends, |end| (end.mss, end.path_mss) = (1_460, 1_460));
@@ -233,6 +238,23 @@ impl Scenario {
         }
     }
 
+    /// The scenario of a seed, in a network without chance: what happens to the first packets each way is scheduled, the others
+    /// pass.
+    pub(crate) fn scheduled(seed: u64, schedules: [&[u8]; 2]) -> Self {
+        let mut scenario = Self::of(seed);
+        for (link, schedule) in scenario.links.iter_mut().zip(schedules) {
+            *link = LinkPlan {
+                delay: link.delay,
+                cut: link.cut,
+                narrow: link.narrow,
+                // The unit of what comes late is a millisecond: it matters where the path is short.
+                schedule: schedule.to_vec(),
+                ..LinkPlan::default()
+            };
+        }
+        scenario
+    }
+
     /// Applies ways to make it simpler by their names.
     ///
     /// # Errors
@@ -303,7 +325,11 @@ fn end(dice: &mut Dice) -> EndPlan {
         },
         receive_buffer,
         send_buffer,
-        wscale: scale_for(receive_buffer),
+        // As for a buffer that may grow, and does not.
+        wscale: match dice.below(4) {
+            0 => dice.between(u64::from(scale_for(receive_buffer)), 14) as u8,
+            _ => scale_for(receive_buffer),
+        },
         nodelay: dice.happens(300),
         // Thirty of them outlast every cut that is not for ever.
         keepalive: match dice.below(5) {

@@ -206,11 +206,14 @@ impl Watch {
             false => self.scales().0,
         };
         let edge = segment.ack + (u32::from(segment.wnd) << scale);
+        let widest = self
+            .our_edge
+            .map_or(edge, |widest| SeqNumber::max_of(edge, widest));
         claim! {
-            self.our_edge.is_none_or(|widest| edge.at_or_after(widest)),
-                "the right edge of our window does not move to the left (RFC 9293 SHLD-14)";
+            widest.distance_from(edge) < 1 << scale,
+                "our right edge moves left only by rounding (RFC 9293 SHLD-14, RFC 7323 2.4)";
         }
-        self.our_edge = Some(edge);
+        self.our_edge = Some(widest);
         Ok(())
     }
 
