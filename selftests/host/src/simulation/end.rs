@@ -101,6 +101,8 @@ pub(crate) struct End {
     /// The socket is in use until then, and these segments wait.
     busy_until: Option<Instant>,
     backlog: Vec<(Rc<[u8]>, bool)>,
+    /// ICMP has told of a smaller path.
+    narrowed: bool,
     /// What the program was told.
     pub(crate) error: Option<ConnError>,
     /// The last call's segments: the octets, and whether there is data.
@@ -151,6 +153,7 @@ impl End {
             end_received: false,
             busy_until: None,
             backlog: Vec::new(),
+            narrowed: false,
             error: None,
             outgoing: Vec::new(),
             notes: draws.then(Vec::new),
@@ -327,6 +330,7 @@ impl End {
         let mss = most.saturating_sub(MIN_HEADER);
         self.note(|| format!("the path takes {mss} octets"));
         self.plan.path_mss = self.plan.path_mss.min(mss);
+        self.narrowed = true;
         self.watch.set_path_mss(self.plan.path_mss);
         if !matches!(self.form, Form::Block) {
             return Ok(());
@@ -368,7 +372,9 @@ impl End {
                         self.form = Form::Block;
                         self.note(|| "accept".to_string());
                         self.program.start(now);
-                        self.tcb.set_path_mss(self.plan.path_mss);
+                        if self.narrowed {
+                            self.tcb.set_path_mss(self.plan.path_mss);
+                        }
                         return self.process(now, octets, marked, deferred);
                     }
                     ReqVerdict::Remove => self.listen_again(),

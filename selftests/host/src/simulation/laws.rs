@@ -205,6 +205,25 @@ fn segments_that_are_overtaken_are_hardly_ever_sent_again() {
 }
 
 #[test]
+fn marks_slow_a_flow_down_as_losses_do_and_nothing_is_lost() {
+    for kind in KINDS {
+        let with_ecn = |scenario: &mut Scenario| {
+            scenario.ends[0].cfg.ecn = 1;
+            scenario.links[0].mark = 10;
+        };
+        let report = bulk(kind, 1_500, with_ecn);
+        let clean = bulk(kind, 1_500, |_| {});
+        let lossy = bulk(kind, 1_500, |s| s.links[0].loss = 10);
+        // RFC 3168 6.1.2: the same response as to a loss.
+        assert!(report.network.marked > 5);
+        assert_eq!((report.sent.resent, report.timer("retransmit")), (0, 0));
+        assert!(goodput(&report) < 0.5 * goodput(&clean));
+        let ratio = goodput(&report) / goodput(&lossy);
+        assert!((0.6..3.0).contains(&ratio), "{ratio}");
+    }
+}
+
+#[test]
 fn goodput_at_random_loss_is_that_of_the_model() {
     for kind in KINDS {
         for (per_mille, segments) in [(1, 4_000), (10, 1_500), (50, 800)] {
