@@ -21,13 +21,13 @@
  *   streams repeat the alphabet, so every octet is checked. Numbers are decimal, 0x.. or negative.
  *   Options stand in order, as on the wire: <mss N,wscale N,sackOK,ts VAL ECR,sack LEFT RIGHT ..,nop,eol,hex 0102..>;
  *   * for a value that does not matter; ECR left out: the host's last one; <> for no options at all.
+ *   urg N is the urgent pointer, 0 if left out.
  *   tos N is the traffic class of the IP header, ttl N its time to live.
  *   Only with `>`:  junk N		N octets that need not be those of the stream
  *		     within A..B	it comes A to B ms after the last event (a segment, or a call that sends)
  *   Only with `<`:  badsum		the checksum is wrong
  *		     trunc N		only N octets of the segment arrive
  *		     doff N		the data offset field says N words
- *		     urg N		the urgent pointer
  *		     from A, to A	other IP addresses
  *	< icmp TYPE CODE [seq N] [mtu N]	an ICMP error that quotes the host's segment with that number
  *
@@ -42,7 +42,8 @@
  *	recv S N | recv S eof		waits for exactly that; checks each octet
  *	shutdown S rd|wr|rdwr		close S		linger S SECONDS	disconnect S
  *	abort S				close with linger 0
- *	more S N			send with MSG_MORE
+ *	more S N, urgent S N		send with MSG_MORE, with MSG_OOB
+ *	oob S N | oob S = ERROR		recv with MSG_OOB: must give the stream's octet N (the first is 1)
  *	option S NAME N			NAME as in drill_sock.c: reuseaddr, rcvbuf, nodelay, keepidle, tos, ..
  *	poll S in,out,hup,rdhup,err	waits until poll() tells exactly these (-: none)
  *	sockerr S ERROR			SO_ERROR, 0 if none

@@ -341,6 +341,7 @@ bool socket_command(char **word, int words, const char *result)
 	socklen_t len = sizeof(int);
 	struct sock *s;
 	int value = 0;
+	char octet;
 
 	if (!strcmp(what, "socket") && words == 2) {
 		value = socket(drill.family == AF_INET && !drill.mapped ? AF_INET : AF_INET6,
@@ -349,7 +350,7 @@ bool socket_command(char **word, int words, const char *result)
 		named(word[1], value);
 		return true;
 	}
-	if (words < 2 || !strchr("abcdlmprsoi", what[0]))
+	if (words < 2 || !strchr("abcdlmprsoiu", what[0]))
 		return false;
 	if (!strcmp(what, "bind") && words <= 3) {
 		bind_to(find(word[1]), words == 3 ? word[2] : drill.host_addr, result);
@@ -369,6 +370,12 @@ bool socket_command(char **word, int words, const char *result)
 		do_send(find(word[1]), number(word[2]), 0, result);
 	} else if (!strcmp(what, "more") && words == 3) {
 		do_send(find(word[1]), number(word[2]), MSG_MORE, result);
+	} else if (!strcmp(what, "urgent") && words == 3) {
+		do_send(find(word[1]), number(word[2]), MSG_OOB, result);
+	} else if (!strcmp(what, "oob") && words == (result ? 2 : 3)) {
+		check_result(recv(find(word[1])->fd, &octet, 1, MSG_OOB), result);
+		if (!result && octet != stream_octet(number(word[2]) - 1))
+			fail("got '%c'", octet);
 	} else if (!strcmp(what, "recv") && words == 3) {
 		do_recv(find(word[1]), word[2], result);
 	} else if (!strcmp(what, "shutdown") && words == 3) {

@@ -371,6 +371,8 @@ static const char *differs(const struct peer *peer, const struct segment *s, con
 		return "win";
 	if (s->len != p->len)
 		return "len";
+	if (s->urg != p->urg)
+		return "urgent pointer";
 	if (p->has_tos && s->tos != p->tos)
 		return "tos";
 	if (p->has_ttl && s->ttl != p->ttl)
