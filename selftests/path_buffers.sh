@@ -48,7 +48,7 @@ $reading
 buffer C rcvbuf 200000..200000
 EOF
 
-prove 'SO_SNDBUF is no less than the namespace's default' <<EOF
+prove 'SO_SNDBUF is no less than the default of the namespace' <<EOF
 $in_established
 buffer C sndbuf 16384..40000
 EOF
