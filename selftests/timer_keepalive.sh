@@ -192,11 +192,11 @@ option C usertimeout 3000
 send C 10
 > A seq 1 len 1 within 200..240
 < A ack 1 win 0
-> A seq 1 len 1 within 400..460
+> A seq 1 len 1 within 400..520
 < A ack 1 win 0
-> A seq 1 len 1 within 800..920
+> A seq 1 len 1 within 800..1000
 < A ack 1 win 0
-> A seq 1 len 1 within 1400..1820
+> A seq 1 len 1 within 1400..2000
 < A ack 1 win 0
 > nothing 1000
 state CLOSED
