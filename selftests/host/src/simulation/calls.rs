@@ -42,7 +42,7 @@ impl End {
 
     fn read(&mut self, now: Instant) -> Check {
         let len = self.program.read_size(self.unread);
-        self.unread -= len;
+        self.free(now, len);
         if len != 0 && matches!(self.form, Form::Block) {
             self.note(|| format!("read {len}"));
             self.user(now, UserCall::Read)?;

@@ -3,7 +3,7 @@
 //! One end of a simulated connection: the machine in all its forms, its program, and everything that the module does
 //! around them (`src/net`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use super::dice::Dice;
@@ -48,6 +48,9 @@ pub(crate) struct EndPlan {
     /// Octets.
     pub(crate) receive_buffer: u32,
     pub(crate) send_buffer: u32,
+    /// Octets of memory that a packet takes beside its payload; 0: memory is counted in payload alone, and the receive buffer
+    /// stays as it is.
+    pub(crate) overhead: u32,
     /// The scale of its windows.
     pub(crate) wscale: u8,
     pub(crate) nodelay: bool,
@@ -84,16 +87,18 @@ pub(crate) struct End {
     pub(super) form: Form,
     pub(super) tcb: Tcb,
     pub(crate) program: Program,
-    dice: Dice,
+    pub(super) dice: Dice,
     pub(crate) watch: Watch,
     /// The stream that the peer sends.
-    peer_stream: u32,
+    pub(super) peer_stream: u32,
     /// Attempts at a connection so far.
     attempts: u32,
     /// Arcs taken so far.
     moves: u64,
     /// Octets that the program can read.
     pub(super) unread: u32,
+    /// The packets of the receive queue: octets that are unread, and the memory that they take.
+    pub(super) queue: VecDeque<(u32, u32)>,
     /// Octets that came out of order, by their place in the peer's stream.
     pub(super) held: BTreeMap<u32, Vec<u8>>,
     /// The peer's FIN was taken.
@@ -149,6 +154,7 @@ impl End {
             attempts: 0,
             moves: 0,
             unread: 0,
+            queue: VecDeque::new(),
             held: BTreeMap::new(),
             end_received: false,
             busy_until: None,
@@ -182,18 +188,6 @@ impl End {
             rcv_space: self.space(),
             rcv_wscale: plan.wscale,
         }
-    }
-
-    /// The free receive buffer.
-    pub(super) fn space(&self) -> u32 {
-        self.plan
-            .receive_buffer
-            .saturating_sub(self.unread + self.held_octets())
-    }
-
-    /// Octets that wait for what comes before them.
-    fn held_octets(&self) -> u32 {
-        self.held.values().map(|octets| octets.len() as u32).sum()
     }
 
     /// The connection's state.
@@ -387,9 +381,13 @@ impl End {
             }
             Form::Block => {
                 self.watch.received(&segment);
-                self.forget_some(&segment);
-                self.tcb.set_receive_space(self.space());
+                let room = self.room_for(&segment);
+                self.tcb.set_receive_space(room);
                 self.tcb.on_segment(now, &segment, &cfg, &mut out);
+                if self.plan.overhead != 0 && (out.deliver.is_some() || out.hold.is_some()) {
+                    let memory = segment.payload_len + self.plan.overhead;
+                    self.tcb.note_packet(now, &segment, memory);
+                }
                 self.take_text(&out, &octets[usize::from(segment.header_len)..])?;
                 self.apply(now, &out, deferred)
             }
@@ -427,87 +425,6 @@ impl End {
         self.note(|| "back to LISTEN".to_string());
         self.form = Form::Listener;
         self.watch.forget();
-    }
-
-    /// Appends to the receive queue what the machine says, and compares it with what the peer wrote.
-    fn take_text(&mut self, out: &Outbox, payload: &[u8]) -> Check {
-        let part = |skip: u32, len: u32| {
-            let start = skip as usize;
-            payload
-                .get(start..start + len as usize)
-                .ok_or("octets are wanted that the segment does not have")
-        };
-        if let Some(deliver) = out.deliver {
-            self.append(part(deliver.skip, deliver.len)?)?;
-        }
-        let origin = self.watch.origins().1 + 1;
-        if let Some(hold) = out.hold {
-            let at = hold.at.distance_from(origin);
-            let end = at + hold.len;
-            // Packets that it covers go.
-            self.held
-                .retain(|other, octets| *other < at || *other + octets.len() as u32 > end);
-            for (other, octets) in &self.held {
-                if *other < end && at < *other + octets.len() as u32 {
-                    return Err("octets are kept twice".to_string());
-                }
-            }
-            self.held.insert(at, part(hold.skip, hold.len)?.to_vec());
-        }
-        if let Some(end) = out.release {
-            let end = end.distance_from(origin);
-            while let Some((at, octets)) = self.held.pop_first() {
-                if at >= end {
-                    self.held.insert(at, octets);
-                    break;
-                }
-                let old = (self.program.received - at).min(octets.len() as u32);
-                self.append(&octets[old as usize..])?;
-            }
-            if self.program.received != end {
-                return Err("what is released is not there".to_string());
-            }
-        }
-        if out.fin_received || out.fate != Fate::Live {
-            self.held.clear();
-        }
-        // A window that is scaled may be rounded up.
-        let rounding = (1 << self.plan.wscale) - 1;
-        if self.unread + self.held_octets() > self.plan.receive_buffer + rounding {
-            return Err("the receive buffer overflows".to_string());
-        }
-        Ok(())
-    }
-
-    /// Memory is short: what is farthest behind the gap gives way to what is nearer (RFC 2018 section 8), as
-    /// `net::rx::has_room`.
-    fn forget_some(&mut self, segment: &Segment) {
-        let is_short = self.dice.happens(self.plan.forget);
-        if segment.payload_len == 0 || !is_short && self.space() != 0 {
-            return;
-        }
-        let origin = self.watch.origins().1 + 1;
-        if let Some(last) = self.held.last_entry() {
-            let at = origin + *last.key();
-            if at.after(segment.seq) {
-                last.remove();
-                self.note(|| "no memory for what is out of order".to_string());
-                self.tcb.forget_held_from(at);
-            }
-        }
-    }
-
-    /// Appends to the receive queue.
-    fn append(&mut self, octets: &[u8]) -> Check {
-        let at = self.program.received;
-        if !Program::is_content(self.peer_stream, at, octets) {
-            return Err(format!(
-                "the octets from {at} on are not those that were sent"
-            ));
-        }
-        self.program.received += octets.len() as u32;
-        self.unread += octets.len() as u32;
-        Ok(())
     }
 
     /// Counts what a call did.

@@ -11,6 +11,7 @@ mod dice;
 mod end;
 mod network;
 mod program;
+mod receive;
 mod report;
 mod scenario;
 mod trace;

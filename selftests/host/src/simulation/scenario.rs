@@ -78,6 +78,7 @@ pub(crate) const SIMPLER: &[Simpler] = &[
         each(&mut s.programs, |program| program.urgent = 0)
     }),
     ("forget", |s| each(&mut s.ends, |end| end.forget = 0)),
+    ("overhead", |s| each(&mut s.ends, |end| end.overhead = 0)),
     ("busy", |s| each(&mut s.ends, |end| end.busy = 0)),
     ("records", |s| s.records = usize::MAX),
     ("deaf", |s| {
@@ -186,6 +187,7 @@ impl Scenario {
             path_mss: 1_460,
             receive_buffer: BUFFER,
             send_buffer: BUFFER,
+            overhead: 0,
             wscale: scale_for(BUFFER),
             nodelay: false,
             keepalive: Duration::from_us(0),
@@ -304,6 +306,7 @@ fn end(dice: &mut Dice) -> EndPlan {
         keepalive_octet: dice.happens(300),
         ..Config::default()
     };
+    let overhead = sometimes(dice, 400, 1_000);
     EndPlan {
         cfg,
         // Near the ends of both halves of the circle, where comparisons turn over.
@@ -323,8 +326,10 @@ fn end(dice: &mut Dice) -> EndPlan {
             0 => dice.between(100, 1_500) as u16,
             _ => mss,
         },
-        receive_buffer,
+        // Room for a few packets at least.
+        receive_buffer: receive_buffer + 4 * overhead,
         send_buffer,
+        overhead,
         // As for a buffer that may grow, and does not.
         wscale: match dice.below(4) {
             0 => dice.between(u64::from(scale_for(receive_buffer)), 14) as u8,
@@ -391,7 +396,8 @@ fn program(dice: &mut Dice, mss: u16) -> ProgramPlan {
 
 /// Both directions of a network; most misfortunes are absent most of the time.
 fn network(dice: &mut Dice) -> [LinkPlan; 2] {
-    let delay = Duration::from_us(dice.any_size(0, 300_000));
+    // Never nothing: which of two segments was sent first is then a question of the clock's ticks.
+    let delay = Duration::from_us(dice.any_size(10, 300_000));
     let link = |dice: &mut Dice| LinkPlan {
         delay,
         jitter: match dice.below(3) {

@@ -23,7 +23,7 @@ pub(crate) const START: Instant = Instant::from_us(1_000_000_000);
 const STUCK_AFTER: Duration = Duration::from_secs(3_600);
 
 /// More steps than any scenario needs.
-const MAX_STEPS: u64 = 5_000_000;
+const MAX_STEPS: u64 = 1_000_000;
 
 /// So many segments are no flood, whatever the data.
 const FEW_SEGMENTS: u64 = 2_000;
