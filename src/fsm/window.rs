@@ -152,15 +152,27 @@ mod tests {
         assert_eq!(select_window(start, start, 71, 145, MSS, 11), 0);
         assert_eq!(select_window(start, start, 2_047, 2_048, MSS, 11), 0);
         // Not only once, though most of it is on offer still.
-        assert_eq!(select_window(start + 9, start + 2_048, 145, 145, MSS, 11), 2_048);
+        assert_eq!(
+            select_window(start + 9, start + 2_048, 145, 145, MSS, 11),
+            2_048
+        );
     }
 
     #[test]
     fn a_window_that_rounding_has_closed_is_opened_again() {
         let start = SeqNumber::from_raw(9);
-        assert_eq!(select_window(start + 1, start + 2_048, 4_096, 4_096, MSS, 11), 4_096);
-        assert_eq!(select_window(start + 1, start + 2_048, 2_100, 4_096, MSS, 11), 2_048);
-        assert_eq!(select_window(start + 1, start + 2_048, 2_047, 4_096, MSS, 11), 0);
+        assert_eq!(
+            select_window(start + 1, start + 2_048, 4_096, 4_096, MSS, 11),
+            4_096
+        );
+        assert_eq!(
+            select_window(start + 1, start + 2_048, 2_100, 4_096, MSS, 11),
+            2_048
+        );
+        assert_eq!(
+            select_window(start + 1, start + 2_048, 2_047, 4_096, MSS, 11),
+            0
+        );
     }
 
     #[test]
