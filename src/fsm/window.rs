@@ -42,8 +42,9 @@ pub(crate) fn select_window(
     } else {
         told(free_space)
     };
-    // What counts is what the peer is told: a window that rounding has closed is a closed one.
-    if possible.saturating_sub(current) >= step {
+    // What counts is what the peer is told: a window that rounding has closed is a closed one. But what is free counts in full, or a
+    // scale that is coarse beside the segments would keep it closed.
+    if possible > current && free_space.saturating_sub(current) >= step {
         possible
     } else {
         current
@@ -173,6 +174,7 @@ mod tests {
             select_window(start + 1, start + 2_048, 2_047, 4_096, MSS, 11),
             0
         );
+        assert_eq!(select_window(start, start, 1_800, 3_000, 1_460, 10), 1_024);
     }
 
     #[test]
