@@ -14,7 +14,7 @@ help:
 	@echo 'make module       build rust_tcpfsm.ko for the guest kernel, or for KDIR=<built kernel tree with CONFIG_RUST=y>'
 	@echo 'make test         host tests, then the kselftests in a debug kernel (first builds it: 16 minutes)'
 	@echo "make host-test    the host tests alone; make guest-test: the kselftests alone (TESTS='a.sh b.sh' some of them)"
-	@echo 'make netem        the transfers over bad networks at their full size, in a debug kernel'
+	@echo 'make netem        the transfers over bad networks at their full size, in a debug kernel (two hours)'
 	@echo 'make goodput      how fast the module is beside native TCP over bad networks (build/goodput.json)'
 	@echo 'make simulate     SEEDS=10000 connections of two machines over simulated networks, on the host, in seconds'
 	@echo 'make fuzz         MINUTES=1 of fuzzing for each target, on the host (wants cargo-fuzz and a nightly compiler)'
