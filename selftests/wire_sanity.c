@@ -11,7 +11,8 @@
  *   nagle      no small segment while an earlier small one is not acknowledged (RFC 9293 3.7.4)
  *   ratio      about one ACK for two segments received (RFC 9293 3.8.6.3)
  *   prompt     what is received in order is acknowledged within 40 ms
- *   window     the right edge of the window never moves to the left (RFC 9293 3.8.6)
+ *   window     the right edge of the window never moves to the left (RFC 9293 3.8.6), but by what scaling rounds off
+ *              (RFC 7323 2.4)
  *   ackback    the acknowledgment number never goes back
  *
  * Prints the numbers, and the first violations of each CHECK; status 1 if there was one.
@@ -222,9 +223,10 @@ static void sent(const struct segment *s)
 		violation(ACKBACK, s, "there was an ACK of", highest_ack - remote.isn);
 	else
 		highest_ack = s->ack;
-	if (any_edge && (int32_t)(right - edge) < 0)
+	if (any_edge && (int32_t)(edge - right) >= 1 << local.scale)
 		violation(WINDOW, s, "octets that the window shrank:", edge - right);
-	else
+	/* The furthest one: what is rounded off does not add up. */
+	if (!any_edge || (int32_t)(right - edge) > 0)
 		edge = right;
 	any_edge = true;
 }

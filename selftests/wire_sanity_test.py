@@ -165,6 +165,16 @@ class WireSanity(unittest.TestCase):
         c.add(300, "out", 1, 20001, window=999)
         self.assertEqual(self.violated(c, self.RECEIVER), {"window"})
 
+    def test_window_rounded(self):
+        c = self.receiver(2)
+        c.add(300, "in", 20001, 1, 15)
+        c.add(301, "out", 1, 20016, window=999)
+        c.add(302, "in", 20016, 1, 1)
+        c.add(303, "out", 1, 20017, window=999)
+        self.assertEqual(self.violated(c, ("window",)), set())
+        c.add(304, "out", 1, 20017, window=998)
+        self.assertEqual(self.violated(c, ("window",)), {"window"})
+
     def test_nothing_seen(self):
         self.assertTrue(self.violated_status(Capture()))
 
