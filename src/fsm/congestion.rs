@@ -22,7 +22,7 @@ const MIN_SSTHRESH_SEGMENTS: u32 = 2;
 const SLOW_START_LIMIT: u32 = 2;
 
 /// L after a timeout, where an acknowledgment may tell of what had arrived before (RFC 3465 section 2.3).
-const SLOW_START_LIMIT_AFTER_TIMEOUT: u32 = 1;
+const SLOW_START_LIMIT_AFTER_TIMEOUT: u32 = 2;
 
 /// L while HyStart++ watches a sender that does not pace (RFC 9406 section 4.3).
 const SLOW_START_LIMIT_HYSTART: u32 = 8;

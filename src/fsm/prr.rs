@@ -63,11 +63,16 @@ impl Prr {
         }
         self.delivered = self.delivered.saturating_add(delivered);
         let room = if pipe > self.target {
-            // RFC 9937 6.2: proportional reduction, rounded up.
+            // RFC 9937 6.2: proportional reduction, rounded up: to whole segments, since nothing less is sent. prr_out makes good
+            // for it; without it, the few ACKs of a small window would let nothing out.
             let share = (u64::from(self.delivered) * u64::from(self.target))
                 .div_ceil(u64::from(self.recover_fs.get()));
             let sent = u64::from(self.out);
-            u32::try_from(share.saturating_sub(sent)).unwrap_or(u32::MAX)
+            let room = share
+                .saturating_sub(sent)
+                .div_ceil(u64::from(mss))
+                .saturating_mul(u64::from(mss));
+            u32::try_from(room).unwrap_or(u32::MAX)
         } else {
             // RFC 9937 6.2: as much as was delivered (PRR-CRB), and a segment more where recovery goes well (PRR-SSRB).
             let mut bound = self.delivered.saturating_sub(self.out).max(delivered);

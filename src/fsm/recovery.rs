@@ -415,9 +415,10 @@ impl<L: RecordList> Tcb<L> {
             // RFC 9937 6.2, RFC 6582 3.2, step 3: what the recovery has delivered does not widen the window once more.
             Phase::Open | Phase::Timeout if progress.acked != 0 && !ends_recovery => {
                 let limited = self.is_cwnd_limited(pipe_before);
+                let news = if self.sack_on { progress.delivery.octets } else { progress.acked };
                 self.congestion.on_ack(
                     now,
-                    progress.acked,
+                    news,
                     mss,
                     progress.delivery.rtt(),
                     self.rtt.srtt_us(),
