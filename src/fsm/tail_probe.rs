@@ -49,6 +49,8 @@ impl<L: RecordList> Tcb<L> {
             && self.recovery.probe == Probe::None
             && self.sums.sacked == 0
             && self.sums.lost == 0
+            // SHLD-15: nothing goes beyond a window that has shrunk, the last segment neither.
+            && self.snd_nxt.distance_from(self.snd_una) <= self.snd_wnd
             && self.rtt.srtt_us() != 0
     }
 
