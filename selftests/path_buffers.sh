@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The socket's buffers: they grow with the connection unless the program has set them, and bound what a peer can pin.
+# The socket's buffers: a size that the program has set stays, and they bound what a peer can pin. That they grow with the
+# connection is seen by make goodput: the default sizes do not reach those rates.
 # guest: virtual-time
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
 . "$(dirname "$0")/paths.sh"
-begin 8
+begin 6
 setup_ns host
 
 # burst N TIME PAUSE: so many segments of 1400 octets after PAUSE ms, each acknowledged and read at once; the peer's clock
@@ -25,20 +26,6 @@ option C quickack 1
 $(burst 10 120 20)
 $(burst 20 140 30)
 $(burst 40 160 30)"
-
-prove 'SO_RCVBUF grows with what is read in a round-trip time' <<EOF
-socket L
-listen L
-$reading
-buffer C rcvbuf 160000..400000
-EOF
-in_ns "$host" sh -c 'echo 4096 131072 140000 >/proc/sys/net/rtcpfsm/rmem'
-prove 'SO_RCVBUF grows no larger than rmem allows' <<EOF
-socket L
-listen L
-$reading
-buffer C rcvbuf 140000..140000
-EOF
 
 prove 'SO_RCVBUF that a program has set stays' <<EOF
 socket L

@@ -174,12 +174,19 @@ impl<L: RecordList> Tcb<L> {
         )
     }
 
+    /// Whether the peer holds something behind a gap, which the send buffer must keep.
+    #[inline]
+    pub(crate) fn peer_holds_some(&self) -> bool {
+        self.sums.sacked != 0
+    }
+
     /// The octets of data that the send buffer should hold: a congestion window in flight, and one more that is ready when the
     /// window of slow start doubles.
     #[inline]
     pub(crate) fn send_buffer_wanted(&self) -> u32 {
         let mss = u32::from(self.effective_mss());
-        send_buffer(&self.congestion, mss)
+        // What the peer holds behind a gap stays in the buffer, but keeps nothing from being sent.
+        send_buffer(&self.congestion, mss).saturating_add(self.sums.sacked)
     }
 }
 

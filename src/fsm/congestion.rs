@@ -22,7 +22,7 @@ const MIN_SSTHRESH_SEGMENTS: u32 = 2;
 const SLOW_START_LIMIT: u32 = 2;
 
 /// L after a timeout, where an acknowledgment may tell of what had arrived before (RFC 3465 section 2.3).
-const SLOW_START_LIMIT_AFTER_TIMEOUT: u32 = 2;
+const SLOW_START_LIMIT_AFTER_TIMEOUT: u32 = 1;
 
 /// L while HyStart++ watches a sender that does not pace (RFC 9406 section 4.3).
 const SLOW_START_LIMIT_HYSTART: u32 = 8;
@@ -307,7 +307,15 @@ impl Congestion {
             return;
         }
         self.remember();
-        let reduced = self.respond(flight);
+        let used = match self.kind() {
+            // RFC 5681 3.1, equation 4: by what was in flight; no more than the window, since what limited transmit sent does
+            // not count (3.2, step 2).
+            Kind::Reno => flight.min(self.cwnd),
+            // RFC 9438 4.6 allows the window itself where it does not grow unused, as here: in a small window that has just lost
+            // several segments little is in flight.
+            Kind::Cubic => self.cwnd,
+        };
+        let reduced = self.respond(used);
         // RFC 5681 3.1, equation 4; RFC 9438 4.6.
         self.ssthresh = reduced.max(least_ssthresh(mss));
         self.recovery = Some(Prr::new(flight, self.ssthresh));
@@ -321,16 +329,13 @@ impl Congestion {
             return;
         }
         self.before = None;
-        let reduced = self.respond(flight);
+        let reduced = self.respond(flight.min(self.cwnd));
         self.ssthresh = reduced.max(least_ssthresh(mss));
         self.recovery = Some(Prr::new(flight, reduced.max(octets(mss))));
     }
 
-    /// What congestion leaves of the window.
-    fn respond(&mut self, flight: u32) -> u32 {
-        // RFC 9438 4.6: by what was in flight, since a window that was not used tells nothing. No more than the window,
-        // since what limited transmit sent does not count (RFC 5681 3.2, step 2).
-        let used = flight.min(self.cwnd);
+    /// What congestion leaves of so many octets.
+    fn respond(&mut self, used: u32) -> u32 {
         let cwnd = self.cwnd;
         self.timed_out = false;
         self.after_timeout = false;

@@ -29,8 +29,13 @@ impl<L: RecordList> Tcb<L> {
             return Some(segment);
         }
         if self.timer.is_none() && self.syn_acked && self.has_pending() {
-            // MUST-36: nothing else would ever send it.
-            self.arm_persist(now);
+            if self.snd_una != self.snd_nxt && self.snd_wnd != 0 {
+                // RFC 6298 5.1: the peer holds all that is in flight, and may yet throw it away.
+                self.time_flight(now);
+            } else {
+                // MUST-36: nothing else would ever send it.
+                self.arm_persist(now);
+            }
         }
         if self.is_ack_due() {
             return Some(self.ack_segment(now));

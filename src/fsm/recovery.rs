@@ -314,8 +314,9 @@ impl<L: RecordList> Tcb<L> {
         let rack_age = now_less(now, self.recovery.rack_sent_us);
         let rack_end = self.recovery.rack_end;
         let mut wait = Duration::from_us(0);
-        let lost = self.scoreboard().mark_lost(now, |age, end| {
-            let sent_before = age > rack_age || age == rack_age && end.before(rack_end);
+        let lost = self.scoreboard().mark_lost(now, |age, end, again| {
+            // What was sent again in the same microsecond as something new was not sent before it.
+            let sent_before = age > rack_age || age == rack_age && !again && end.before(rack_end);
             if !sent_before {
                 return false;
             }
@@ -415,7 +416,11 @@ impl<L: RecordList> Tcb<L> {
             // RFC 9937 6.2, RFC 6582 3.2, step 3: what the recovery has delivered does not widen the window once more.
             Phase::Open | Phase::Timeout if progress.acked != 0 && !ends_recovery => {
                 let limited = self.is_cwnd_limited(pipe_before);
-                let news = if self.sack_on { progress.delivery.octets } else { progress.acked };
+                let news = if self.sack_on {
+                    progress.delivery.octets
+                } else {
+                    progress.acked
+                };
                 self.congestion.on_ack(
                     now,
                     news,
@@ -553,7 +558,7 @@ impl<L: RecordList> Tcb<L> {
             Duration::from_us(u64::from(self.recovery.rack_rtt_us)) + self.reordering_window();
         let mut scoreboard = self.scoreboard();
         scoreboard.mark_head_lost(u32::from(mss));
-        scoreboard.mark_lost(now, |age, _| !by_time || age >= patience);
+        scoreboard.mark_lost(now, |age, _, _| !by_time || age >= patience);
         self.congestion.on_timeout(now, flight, mss);
         // A timeout of what was sent again after a timeout is part of the same recovery: the undo goes back to its start.
         if self.recovery.phase != Phase::Timeout {

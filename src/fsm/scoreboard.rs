@@ -198,17 +198,22 @@ impl<L: RecordList> Scoreboard<'_, L> {
         self.join(first, count);
     }
 
-    /// Everything that the peer does not hold, was not taken for lost yet, and for which `is_lost` says so, given its age and
-    /// the number after it, is taken for lost from now on. How many octets.
+    /// Everything that the peer does not hold, was not taken for lost yet, and for which `is_lost` says so, given its age,
+    /// the number after it, and whether it was sent more than once, is taken for lost from now on. How many octets.
     pub(super) fn mark_lost(
         &mut self,
         now: Instant,
-        mut is_lost: impl FnMut(Duration, SeqNumber) -> bool,
+        mut is_lost: impl FnMut(Duration, SeqNumber, bool) -> bool,
     ) -> u32 {
         let now_us = low(now);
         let mut octets = 0u32;
         for record in self.list.as_mut_slice() {
-            if record.marks & (SACKED | LOST) == 0 && is_lost(age_of(now_us, record), record.right)
+            if record.marks & (SACKED | LOST) == 0
+                && is_lost(
+                    age_of(now_us, record),
+                    record.right,
+                    record.marks & RETRANSMITTED != 0,
+                )
             {
                 record.marks |= LOST;
                 octets = octets.saturating_add(len_of(record));
@@ -220,7 +225,7 @@ impl<L: RecordList> Scoreboard<'_, L> {
 
     /// Everything that the peer does not hold is taken for lost.
     pub(super) fn mark_all_lost(&mut self) {
-        self.mark_lost(Instant::from_us(0), |_, _| true);
+        self.mark_lost(Instant::from_us(0), |_, _, _| true);
     }
 
     /// Every record of more than this many octets, which may have been one segment, is taken for lost, unless the peer holds
@@ -607,11 +612,13 @@ mod tests {
         let mut board = Board::with(5);
         board.sack(100, 200);
         // At 50 ms those sent at 0 to 2 ms are at least 48 ms old.
-        let octets = board.run(|b| b.mark_lost(at(50_000), |age, _| age >= Duration::from_ms(48)));
+        let octets =
+            board.run(|b| b.mark_lost(at(50_000), |age, _, _| age >= Duration::from_ms(48)));
         assert_eq!(octets, 200);
         board.check();
         // A second time nothing is new.
-        let again = board.run(|b| b.mark_lost(at(50_000), |age, _| age >= Duration::from_ms(48)));
+        let again =
+            board.run(|b| b.mark_lost(at(50_000), |age, _, _| age >= Duration::from_ms(48)));
         assert_eq!(again, 0);
         assert!(board.run(|b| b.forget_sacked()));
         board.check();

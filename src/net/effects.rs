@@ -86,6 +86,8 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
     }
     if out.acked {
         free_acknowledged(sk);
+    }
+    if out.acked || sk.tcb.peer_holds_some() {
         grow_send_buffer(sk, config);
     }
     if out.acked
@@ -195,6 +197,7 @@ fn grow_send_buffer(sk: &mut Locked<'_>, config: &Config) {
     let wanted = octets.saturating_add(octets / 4).min(config.wmem.max);
     if wanted > sk.sk().sndbuf() && sk.may_grow_send_buffer() {
         sk.set_send_buffer(wanted);
+        sk.wake_writers();
     }
 }
 

@@ -205,9 +205,10 @@ fn the_threshold_follows_what_was_in_flight_but_no_more_than_the_window() {
     let mut congestion = at_20(Kind::Reno);
     congestion.on_loss(START, 22_000, MSS);
     assert_eq!(congestion.ssthresh(), 10_000);
+    // RFC 9438 4.6 allows CUBIC the window.
     let mut congestion = at_20(Kind::Cubic);
     congestion.on_loss(START, 1_000, MSS);
-    assert_eq!(congestion.ssthresh(), 2_000);
+    assert_eq!(congestion.ssthresh(), 14_000);
 }
 
 #[test]

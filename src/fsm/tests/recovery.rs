@@ -154,6 +154,7 @@ fn a_retransmission_that_is_lost_is_found_by_what_was_sent_after_it() {
     let mut host = ten_in_flight(true, false);
     host.arrive(ack(0, &[(1, 9)]));
     assert_eq!(sent(&host), [0]);
+    host.pass(Duration::from_ms(1));
     host.queue(3_000);
     let later = sent(&host);
     assert!(!later.is_empty());

@@ -143,7 +143,11 @@ impl Connection {
                 if !before.in_recovery() {
                     self.target = Some(congestion.ssthresh());
                     prop_assert!(congestion.in_recovery() && !congestion.in_slow_start());
-                    let used = flight.min(before.cwnd());
+                    // RFC 9438 4.6 allows CUBIC the window.
+                    let used = match before.kind() {
+                        Kind::Reno => flight.min(before.cwnd()),
+                        Kind::Cubic => before.cwnd(),
+                    };
                     prop_assert!(congestion.ssthresh() <= used.max(segment * 2));
                     let left = u64::from(used) * 7 / 10;
                     prop_assert!(
