@@ -86,6 +86,7 @@ $in_syn_received
 accept L C
 send C 1000
 > A seq 1 ack 1 len 536
+> PA seq 537 ack 1 len 464
 < A ack 1 win 100
 > A seq 1 len 100 within 200..240
 < A ack 101 win 0
