@@ -47,8 +47,12 @@
  *	option S NAME N			NAME as in drill_sock.c: reuseaddr, rcvbuf, nodelay, keepidle, tos, ..
  *	poll S in,out,hup,rdhup,err	waits until poll() tells exactly these (-: none)
  *	sockerr S ERROR			SO_ERROR, 0 if none
+ *	rto S A..B			the retransmission timeout (TCP_INFO) is A to B ms
  *	buffer S rcvbuf|sndbuf|rmem A..B	SO_RCVBUF, SO_SNDBUF, or the memory that what arrived takes
  *	inq S N, outq S N		waits until SIOCINQ or SIOCOUTQ tell N
+ *
+ * Times (of within, nothing, sleep, since) are milliseconds; with `rto` at the end, thousandths of the timeout that
+ * `rto S A..B` has read: 2000..2300rto.
  *
  * What /proc shows.
  *
@@ -63,7 +67,7 @@
  *	isn N				the peer's ISN (before its SYN)
  *	renumber N			a new connection between the same ports begins: its peer's ISN is the old one + N
  *	mark, since A..B		the time between the two is A to B ms
- *	sleep MS			and keep reading the wire
+ *	sleep TIME			and keep reading the wire
  *	repeat N LINE			N times the same
  *	sysctl NAME VALUE		net.rtcpfsm.NAME until the script ends
  *	patience MS			how long to wait for what should come (10,000; slow machines need it)
@@ -140,18 +144,37 @@ long long number(const char *word)
 	return n;
 }
 
-/* "A..B" in milliseconds. */
-static void parse_range(const char *word, uint64_t *from, uint64_t *to)
+/* Cuts `rto` off the end of a time: what is left counts in thousandths of the timeout that was read, else in milliseconds. */
+static uint64_t time_unit(char *word)
 {
-	const char *dots = word ? strstr(word, "..") : NULL;
-	char first[32];
+	char *unit = word ? strstr(word, "rto") : NULL;
 
-	if (!dots || dots - word >= (int)sizeof(first))
+	if (!unit)
+		return MS;
+	if (!drill.rto)
+		fail("the timeout was not read: rto S A..B");
+	*unit = 0;
+	return drill.rto / 1000;
+}
+
+static uint64_t parse_time(char *word)
+{
+	uint64_t unit = time_unit(word);
+
+	return number(word) * unit;
+}
+
+/* "A..B" */
+static void parse_range(char *word, uint64_t *from, uint64_t *to)
+{
+	uint64_t unit = time_unit(word);
+	char *dots = word ? strstr(word, "..") : NULL;
+
+	if (!dots)
 		fail("a range A..B is missing");
-	memcpy(first, word, dots - word);
-	first[dots - word] = 0;
-	*from = number(first) * MS;
-	*to = number(dots + 2) * MS;
+	*dots = 0;
+	*from = number(word) * unit;
+	*to = number(dots + 2) * unit;
 }
 
 /* Splits LINE at its blanks; the option list, between < and >, is one word and loses these. */
@@ -267,7 +290,7 @@ static void run(char **word, int words)
 		parse_pattern(&p, word + 1, words - 1);
 		inject(&p);
 	} else if (!strcmp(what, ">") && words == 3 && !strcmp(word[1], "nothing")) {
-		expect_nothing(number(word[2]) * MS);
+		expect_nothing(parse_time(word[2]));
 	} else if (!strcmp(what, ">")) {
 		parse_pattern(&p, word + 1, words - 1);
 		expect(&p);
@@ -294,7 +317,7 @@ static void run(char **word, int words)
 		if (drill.event - mark < from || drill.event - mark > to)
 			fail("%llu ms passed", (unsigned long long)(drill.event - mark) / MS);
 	} else if (!strcmp(what, "sleep") && words == 2) {
-		sleep_for(number(word[1]) * MS);
+		sleep_for(parse_time(word[1]));
 	} else if (!strcmp(what, "patience") && words == 2) {
 		drill.patience = number(word[1]) * MS;
 	} else if (!socket_command(word, words, result)) {

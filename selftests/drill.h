@@ -73,6 +73,7 @@ extern struct drill {
 	bool		ready;		/* the device is there */
 	uint64_t	patience;	/* microseconds to wait for what should come */
 	uint64_t	event;		/* when the last thing happened */
+	uint64_t	rto;		/* microseconds, as `rto` read it */
 	struct peer	peers[NPEERS];
 	struct peer	*peer;		/* the one that lines speak of */
 } drill;

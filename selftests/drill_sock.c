@@ -317,6 +317,21 @@ static void expect_buffer(struct sock *s, const char *what, const char *range)
 		fail("got %u", memory[SK_MEMINFO_RMEM_ALLOC]);
 }
 
+/* `rto S A..B`: the timeout, backoff included. */
+static void expect_rto(struct sock *s, const char *range)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+	unsigned int least, most;
+
+	if (sscanf(range, "%u..%u", &least, &most) != 2)
+		fail("rto wants A..B");
+	check_result(getsockopt(s->fd, SOL_TCP, TCP_INFO, &info, &len), NULL);
+	if (info.tcpi_rto < least * MS || info.tcpi_rto > most * MS)
+		fail("got %u us", info.tcpi_rto);
+	drill.rto = info.tcpi_rto;
+}
+
 static void expect_queue(struct sock *s, unsigned long request, int want)
 {
 	uint64_t deadline = now_us() + drill.patience;
@@ -398,6 +413,8 @@ bool socket_command(char **word, int words, const char *result)
 		check_result(value ? -1 : 0, word[2]);
 	} else if (!strcmp(what, "buffer") && words == 4) {
 		expect_buffer(find(word[1]), word[2], word[3]);
+	} else if (!strcmp(what, "rto") && words == 3) {
+		expect_rto(find(word[1]), word[2]);
 	} else if (!strcmp(what, "inq") && words == 3) {
 		expect_queue(find(word[1]), SIOCINQ, number(word[2]));
 	} else if (!strcmp(what, "outq") && words == 3) {

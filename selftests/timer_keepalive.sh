@@ -188,17 +188,19 @@ prove 'MUST-21: a window that stays closed ends the connection after the user ti
 $in_syn_received
 < A win 0
 accept L C
-option C usertimeout 3000
+option C usertimeout 4000
+rto C 200..230
 send C 10
-> A seq 1 len 1 within 200..240
+> A seq 1 len 1 within 1000..1150rto
 < A ack 1 win 0
-> A seq 1 len 1 within 400..520
+> A seq 1 len 1 within 2000..2300rto
 < A ack 1 win 0
-> A seq 1 len 1 within 800..1000
+> A seq 1 len 1 within 4000..4600rto
 < A ack 1 win 0
-> A seq 1 len 1 within 1400..2000
+> A seq 1 len 1 within 8000..9200rto
 < A ack 1 win 0
-> nothing 1000
+> nothing 100
+sleep 1200
 state CLOSED
 sockerr C ETIMEDOUT
 EOF

@@ -12,15 +12,16 @@ probes="
 $in_syn_received
 < A win 0
 accept L C
+rto C 200..230
 send C 10
 column timer persist
-> A seq 1 ack 1 len 1 within 200..240
+> A seq 1 ack 1 len 1 within 1000..1150rto
 < A ack 1 win 0
-> A seq 1 ack 1 len 1 within 400..460
+> A seq 1 ack 1 len 1 within 2000..2300rto
 < A ack 1 win 0
-> A seq 1 ack 1 len 1 within 800..920
+> A seq 1 ack 1 len 1 within 4000..4600rto
 < A ack 1 win 0
-> A seq 1 ack 1 len 1 within 1600..1820
+> A seq 1 ack 1 len 1 within 8000..9200rto
 < A ack 1 win 1000
 > PA seq 1 ack 1 len 10
 < A
@@ -63,7 +64,8 @@ accept L C
 send C 150
 > A seq 1 ack 1 len 100
 < A ack 101 win 0
-> A seq 101 ack 1 len 1 within 200..240
+rto C 200..230
+> A seq 101 ack 1 len 1 within 1000..1150rto
 < A ack 102 win 1000
 > PA seq 102 ack 1 len 49
 < A
@@ -73,9 +75,10 @@ prove 'SHLD-30: a FIN waits for the window, too, and a probe carries it' <<EOF
 $in_syn_received
 < A win 0
 accept L C
+rto C 200..230
 close C
 state FIN-WAIT-1
-> FA seq 1 ack 1 within 200..240
+> FA seq 1 ack 1 within 1000..1150rto
 < A
 state FIN-WAIT-2
 EOF
@@ -84,13 +87,14 @@ prove 'MUST-34, SHLD-15, SHLD-16: a window that shrinks: nothing beyond it, the 
 $in_syn_received
 < A win 2000
 accept L C
+rto C 200..230
 send C 1000
 > A seq 1 ack 1 len 536
 > PA seq 537 ack 1 len 464
 < A ack 1 win 100
-> A seq 1 len 100 within 200..240
+> A seq 1 len 100 within 1000..1150rto
 < A ack 101 win 0
-> A seq 101 len 1 within 200..460
+> A seq 101 len 1 within 1000..2300rto
 < A ack 102 win 5000
 > A seq 102 len 536
 < A ack 638
