@@ -2,7 +2,7 @@
 # Every task by name. The module itself is built by the kernel's kbuild, from Kbuild.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test host-test guest-test netem goodput simulate fuzz conformance module kernels shell lint doc clean
+.PHONY: help run test host-test guest-test netem goodput bench simulate fuzz conformance module kernels shell lint doc clean
 
 # A build directory of its own for each of several checkouts' or people's runs.
 BUILD ?= $(CURDIR)/build
@@ -16,6 +16,7 @@ help:
 	@echo "make host-test    the host tests alone; make guest-test: the kselftests alone (TESTS='a.sh b.sh' some of them)"
 	@echo 'make netem        the transfers over bad networks at their full size, in a debug kernel (two hours)'
 	@echo 'make goodput      how fast the module is beside native TCP over bad networks (build/goodput.json)'
+	@echo "make bench        instructions, time and memory beside native TCP and UDP (BENCH='short_conn rr_1b' some; build/bench)"
 	@echo 'make simulate     SEEDS=10000 connections of two machines over simulated networks, on the host, in seconds'
 	@echo 'make fuzz         MINUTES=1 of fuzzing for each target, on the host (wants cargo-fuzz and a nightly compiler)'
 	@echo 'make conformance  RFC 9293 requirement by requirement: which test proves it (after make test)'
@@ -46,6 +47,9 @@ netem:
 
 goodput:
 	@qemu/goodput.sh
+
+bench:
+	@qemu/bench.sh
 
 simulate:
 	@cd selftests/host && CARGO_TARGET_DIR='$(BUILD)/host' cargo run --release --quiet --bin simulate -- --seeds $(or $(SEEDS),10000) $(if $(FIRST),--first $(FIRST))

@@ -4,7 +4,8 @@
 # script SHARE/job, its output to standard output, and exits with its status; 125 if the guest died. APPEND: more
 # words for the kernel's command line.
 # MODE: plain; virtual (one CPU, one instruction is one nanosecond, sleeping costs nothing); shell (a
-# plain one with the terminal as input). TIME_LIMIT: the seconds after which a guest counts as hung.
+# plain one with the terminal as input). TIME_LIMIT: the seconds after which a guest counts as hung. MEMORY: the guest's, as
+# QEMU wants it. PLUGIN: a plugin of QEMU's emulator with its arguments.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -18,6 +19,7 @@ image=$kdir/arch/x86/boot/bzImage
 memory=1G
 debug=''
 if grep -q '^CONFIG_KASAN=y' "$kdir/.config"; then memory=2G debug=' kasan_multi_shot'; fi
+memory=${MEMORY:-$memory}
 console=$share/console.log
 append='console=ttyS0 panic=-1 oops=panic loglevel=6 log_buf_len=8M random.trust_cpu=on tsc=reliable'
 # ACPI's interrupt routing, which nothing here needs, takes the debug kernel 25 s to interpret.
@@ -36,6 +38,7 @@ run() {
 		;;
 	*) if [ "$1" = kvm ]; then machine+=(-smp 2 -cpu host); else machine+=(-smp 2 -cpu 'max,la57=off'); fi ;;
 	esac
+	if [ -n "${PLUGIN:-}" ]; then machine+=(-plugin "$PLUGIN"); fi
 	if [ "$mode" = shell ]; then channel=stdio,id=job,signal=off; fi
 	rm -f "$share"/{rc,booted,dmesg.log,console.log}
 	exec qemu-system-x86_64 "${machine[@]}" -m "$memory" -no-reboot -nodefaults -display none \

@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# bench.sh: the module beside native TCP and beside the floor, UDP (selftests/bench.sh), in a lean guest: mode A counts
+# instructions in virtual time, mode B measures time on two CPUs, KVM's where it works. Prints tables, and leaves build/bench/bench.json,
+# bench.svg and report.md. BENCH='names': some workloads alone; MODES='A B'; REPEATS=5 of each in mode B.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+share=$build/bench
+mkdir -p "$share"
+exec {lock}>"$share/.lock"
+flock -n "$lock" || die "another guest works in $share: wait, or give BUILD=DIR"
+"$top/qemu/deps.sh" build guest host
+kdir=$("$top/qemu/kernel.sh" lean)
+ko=$("$top/qemu/module.sh" "$kdir" "$build/lean" 2>"$share/build.log") || { cat "$share/build.log" >&2; exit 1; }
+"$top/qemu/install-tests.sh" "$share/kselftest" >"$share/build.log" 2>&1 || { cat "$share/build.log" >&2; exit 1; }
+cp "$ko" "$share/rust_tcpfsm.ko"
+gcc -O2 -Wall -shared -fPIC -o "$share/insnprof.so" "$top/qemu/insnprof.c"
+
+# guest A|B
+guest() {
+	local mode=virtual what=instructions status=0
+	if [ "$1" = B ]; then mode=plain what=time; else export PLUGIN=$share/insnprof.so,out=$share/profile; fi
+	cat >"$share/job" <<-END
+		cp -r /share/kselftest /tmp/kselftest && cd /tmp/kselftest/rust_tcpfsm || exit 2
+		insmod "\$RTCPFSM_KO" || exit 2
+		cat /proc/kallsyms >/share/kallsyms
+		export BENCH_MODE=$what BENCH='${BENCH:-}' REPEATS='${REPEATS:-}'
+		./bench.sh | tee /share/lines.$1
+	END
+	rm -f "$share"/profile.* "$share/lines.$1"
+	TIME_LIMIT=${TIME_LIMIT:-5400} "$top/qemu/boot.sh" "$kdir" "$mode" "$share" >"$share/output" || status=$?
+	unset PLUGIN
+	[ "$status" = 0 ] || { tail -n 5 "$share/output" >&2; die "mode $1 failed in the guest (status $status): $share/output, $share/console.log"; }
+}
+
+for mode in ${MODES:-A B}; do
+	say "Measuring, mode $mode: a line for each run in $share/lines.$mode."
+	guest "$mode"
+done
+"$top/qemu/bench_report.py" "$share" "$(basename "$kdir" | cut -d - -f 2)"

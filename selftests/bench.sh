@@ -1,0 +1,68 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Native TCP, the module and the floor, one workload after the other, by the program bench: its lines to standard output,
+# and before each of them `run NAME PROTOCOL`. The floor is UDP with as many packets as native TCP had, of their mean size: what a
+# packet costs is linear in its size, nearly.
+#
+# Run by qemu/bench.sh in a guest. BENCH: the names, all if empty. BENCH_MODE: instructions (each once, in virtual time, where
+# counts repeat) or time (REPEATS of each, the protocols taking turns).
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+trap cleanup EXIT
+mode=${BENCH_MODE:-instructions} port=4000 server='' client=''
+all='short_conn short_conn_req rr_1b rr_1k bulk_lo bulk_veth bulk_veth_8 slab_idle slab_time_wait slab_half_open'
+
+# count_of NAME: operations, or octets, to be measured: enough that the first and the last one do not matter, few
+# enough for an emulated guest.
+count_of() {
+	case $1 in
+	short_conn*) echo 2000 ;;
+	rr_*) echo 5000 ;;
+	bulk_*) echo $((64 << 20)) ;;
+	slab_*) echo 8192 ;;
+	esac
+}
+
+# measure NAME PROTOCOL [SIZE [COUNT]]
+measure() {
+	local address=127.0.0.1 net=- count=${4:-$(count_of "$1")} what=$1
+	case $1 in *_veth*) address=10.9.0.1 net=/run/netns/$server ;; esac
+	if [ "$2" = 17 ]; then what=floor; fi
+	port=$((port + 1))
+	echo "run $1 $2"
+	in_ns "$client" "$here/bench" "$what" "$2" "$count" "$address" "$port" "$net" "${3:-0}"
+}
+
+setup_ns server client
+veth_pair server client
+for ns in "$server" "$client"; do
+	in_ns "$ns" sh -c 'cd /proc/sys/net
+		cat rtcpfsm/rmem >ipv4/tcp_rmem; cat rtcpfsm/wmem >ipv4/tcp_wmem; echo cubic >ipv4/tcp_congestion_control
+		echo 1 >ipv4/tcp_no_metrics_save; echo 0 >ipv4/tcp_syncookies; echo 0 >rtcpfsm/syncookies
+		echo 100000 >ipv4/tcp_max_syn_backlog; echo 100000 >rtcpfsm/max_syn_backlog; echo 100000 >core/somaxconn
+		echo "1024 65535" >ipv4/ip_local_port_range'
+done
+# The answers to SYNs of senders that do not exist go nowhere.
+ip -n "$client" link add void type dummy
+ip -n "$client" link set void up
+ip -n "$client" route add 10.128.0.0/9 dev void
+
+for name in ${BENCH:-$all}; do
+	case $mode in
+	time)
+		case $name in slab_*) continue ;; esac
+		repeats=${REPEATS:-5}
+		;;
+	*) repeats=1 ;;
+	esac
+	for ((repeat = 0; repeat < repeats; repeat++)); do
+		native=$(measure "$name" 6)
+		echo "$native"
+		measure "$name" 253
+		case $name in slab_*) continue ;; esac
+		read -r packets octets < <(awk '$1 == "bench" { print $6, $7 }' <<<"$native")
+		if [ "$packets" -gt 0 ]; then measure "$name" 17 "$((octets / packets))" "$packets"; fi
+	done
+done
