@@ -6,8 +6,10 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
 . "$(dirname "$0")/paths.sh"
-begin 6
-setup_ns host
+# shellcheck source-path=SCRIPTDIR source=talk.sh
+. "$(dirname "$0")/talk.sh"
+begin 8
+setup_ns host hungry
 
 # burst N TIME PAUSE: so many segments of 1400 octets after PAUSE ms, each acknowledged and read at once; the peer's clock
 # says TIME. The first pause is the round-trip time; the later ones are longer, so that it is over for sure.
@@ -121,4 +123,56 @@ option C quickack 1
 > A win 0
 buffer C rmem 14000..24000
 EOF
+
+# The memory of all sockets together is used up by a connection that nobody reads. CPUs count up to a mebibyte for themselves.
+talker hungry "${hungry:?}"
+set_sysctl "$hungry" wmem '4194304 4194304 4194304'
+{
+	tell hungry listen l 127.0.0.1 7000
+	tell hungry connect c 127.0.0.1 7000
+	tell hungry send c 2000000
+} >"$work/answers" || ktap_exit_fail_msg "$(cat "$work/answers")"
+read -r least some most </proc/sys/net/rtcpfsm/mem
+echo 0 0 0 >/proc/sys/net/rtcpfsm/mem
+prove 'sysctl mem: beyond the limit a stream that is read goes on packet by packet, and nothing else is taken' <<EOF
+$in_established
+option C quickack 1
+< A seq 1 len 1400
+> A ack 1401
+< A seq 1401 len 1400
+> A ack 1401
+< A seq 4201 len 1400
+> A ack 1401
+count drop receive-buffer-full +2
+recv C 1400
+< A seq 1401 len 1400
+> A ack 2801
+recv C 1400
+inq C 0
+EOF
+echo 0 0 "$most" >/proc/sys/net/rtcpfsm/mem
+prove 'sysctl mem: while memory is short no more than four segments are offered anew' <<EOF
+socket L
+option L rcvbuf 10000
+listen L
+< S <mss 1460>
+> SA seq 0 ack 1 win 10000
+< A
+accept L C
+option C quickack 1
+< A len 1400
+> A ack 1401
+< A len 1400
+> A ack 2801
+< A len 1400
+> A ack 4201
+< A len 1400
+> A ack 5601
+recv C 5600
+< A len 1400
+> A ack 7001 win 5840
+< A len 1400
+> A ack 8401
+EOF
+echo "$least" "$some" "$most" >/proc/sys/net/rtcpfsm/mem
 finish

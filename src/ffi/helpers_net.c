@@ -93,8 +93,14 @@ static u32 ip_options_len(const struct sock *sk, const struct dst_entry *dst)
 u32 rtcpfsm_sk_dst_mtu(struct sock *sk)
 {
 	struct dst_entry *dst = __sk_dst_get(sk);
+	u32 options, mtu;
 
-	return dst ? dst_mtu(dst) - ip_options_len(sk, dst) : 0;
+	if (!dst)
+		return 0;
+	options = ip_options_len(sk, dst);
+	mtu = dst_mtu(dst);
+	/* IPv6 extension headers may be longer than what the path takes; 0 would mean that there is no path. */
+	return mtu > options ? mtu - options : 1;
 }
 bool rtcpfsm_sk_dst_is_loopback(const struct sock *sk)
 {
@@ -220,6 +226,11 @@ bool rtcpfsm_rcvbuf_is_fixed(const struct sock *sk)
 {
 	return sk->sk_userlocks & SOCK_RCVBUF_LOCK || sk_under_memory_pressure(sk);
 }
+bool rtcpfsm_under_memory_pressure(const struct sock *sk) { return sk_under_memory_pressure(sk); }
+bool rtcpfsm_memory_is_of_cgroup(const struct sock *sk) { return mem_cgroup_sk_enabled(sk); }
+void rtcpfsm_sk_forward_alloc_add(struct sock *sk, int size) { sk_forward_alloc_add(sk, size); }
+void rtcpfsm_sk_memory_allocated_add(const struct sock *sk, int pages) { sk_memory_allocated_add(sk, pages); }
+struct net *rtcpfsm_init_net(void) { return &init_net; }
 void rtcpfsm_sk_rmem_add(struct sock *sk, int size)
 {
 	atomic_add(size, &sk->sk_rmem_alloc);

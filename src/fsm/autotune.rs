@@ -121,6 +121,11 @@ impl<L: RecordList> Tcb<L> {
         (u64::from(memory).saturating_mul(parts) / u64::from(PARTS)) as u32
     }
 
+    /// The most that is offered anew while the memory of all connections together is short: as Linux, four segments.
+    pub(crate) fn window_under_pressure(&self) -> u32 {
+        u32::from(self.rcv_mss).saturating_mul(4)
+    }
+
     /// The memory that a window asks for.
     fn memory_for(&self, window: u64) -> u32 {
         let memory = window.saturating_mul(u64::from(PARTS)) / u64::from(self.tuning.parts.max(1));

@@ -16,6 +16,12 @@ pub(crate) struct BufferSizes {
     pub(crate) max: u32,
 }
 
+impl BufferSizes {
+    /// The least of a receive buffer, in bytes, which is also what SO_RCVBUF does not go below: a window of one octet at least
+    /// fits, so that no setting stops a stream for ever.
+    pub(crate) const LEAST_RECEIVE: i32 = 2_304;
+}
+
 /// A snapshot of the sysctls under `net.rtcpfsm.`, taken for one call of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Config {

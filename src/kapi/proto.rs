@@ -8,6 +8,7 @@ use super::options::{self, Info, IntOption};
 use super::skb::Skb;
 use super::sock::{Protocol, Sock, Storage, Storage6};
 use super::splice::Pipe;
+use super::sysctl::Longs;
 use super::thunks;
 use crate::src::ffi::bindings;
 use core::marker::PhantomData;
@@ -143,6 +144,8 @@ unsafe impl<T> Sync for Static<T> {}
 
 /// The protocol's registrations with the socket layer of both families; undone when dropped.
 pub(crate) struct Registration<P: Operations> {
+    /// The file of `sysctl_mem`, in `tables`, before which it goes.
+    memory: Option<Longs>,
     tables: Pin<KBox<Tables<P>>>,
     registered: u32,
 }
@@ -184,6 +187,7 @@ impl<P: Operations> Registration<P> {
         let tables: Tables<P> = unsafe { core::mem::zeroed() };
         let tables = KBox::pin(tables, GFP_KERNEL)?;
         let mut this = Registration {
+            memory: None,
             tables,
             registered: 0,
         };
@@ -200,6 +204,11 @@ impl<P: Operations> Registration<P> {
                 this.tables.switch6.0.get(),
             ))?;
             this.registered |= SWITCH6;
+            this.memory = Some(Longs::new(
+                c"net/rtcpfsm",
+                c"mem",
+                this.tables.sysctl_mem.0.get(),
+            )?);
         }
         Ok(this)
     }

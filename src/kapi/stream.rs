@@ -257,6 +257,31 @@ impl<P: Protocol> Guard<'_, P> {
         }
     }
 
+    /// Takes memory for a packet beyond the limits of all sockets together, so that a stream whose receive queue is empty goes on.
+    /// False: the memory is a control group's, which sets its own limits.
+    pub(crate) fn force_receive_memory(&mut self, skb: &Skb) -> bool {
+        let sk = self.sk().raw();
+        // SAFETY: We hold the socket lock.
+        unsafe {
+            if bindings::rtcpfsm_memory_is_of_cgroup(sk) {
+                return false;
+            }
+            let missing = skb.truesize() as i32 - (*sk).sk_forward_alloc;
+            if missing > 0 {
+                let pages = (missing as u32).div_ceil(kernel::page::PAGE_SIZE as u32) as i32;
+                bindings::rtcpfsm_sk_forward_alloc_add(sk, pages * kernel::page::PAGE_SIZE as i32);
+                bindings::rtcpfsm_sk_memory_allocated_add(sk, pages);
+            }
+        }
+        true
+    }
+
+    /// Is the memory of all sockets together, or of the control group, short?
+    pub(crate) fn is_under_memory_pressure(&self) -> bool {
+        // SAFETY: The socket is alive.
+        unsafe { bindings::rtcpfsm_under_memory_pressure(self.sk().raw()) }
+    }
+
     /// Copies at most `max` octets from the receive queue, from `offset` on, to the message (`None`: throws them away).
     ///
     /// # Errors

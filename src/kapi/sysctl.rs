@@ -196,3 +196,64 @@ impl<const N: usize> Drop for Settings<N> {
         unsafe { bindings::unregister_net_sysctl_table(self.header.as_ptr()) };
     }
 }
+
+/// A row of long integers that a C table holds, as a file of the first namespace; it disappears when dropped.
+pub(crate) struct Longs {
+    header: NonNull<bindings::ctl_table_header>,
+    /// What `header` points to.
+    _table: KBox<bindings::ctl_table>,
+}
+
+// SAFETY: The kernel's while it is registered, on whatever CPU.
+unsafe impl Send for Longs {}
+// SAFETY: A shared one gives nothing away.
+unsafe impl Sync for Longs {}
+
+impl Longs {
+    /// Makes the file `name` in the directory `path` (as `c"net/name"`).
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, also where the kernel refuses the path.
+    ///
+    /// # Safety
+    ///
+    /// `values` stay where they are until the result is dropped, and are only read meanwhile.
+    pub(super) unsafe fn new<const N: usize>(
+        path: &'static CStr,
+        name: &'static CStr,
+        values: *mut [c_long; N],
+    ) -> Result<Self> {
+        let table = KBox::new(
+            bindings::ctl_table {
+                procname: name.as_char_ptr(),
+                data: values.cast(),
+                maxlen: core::mem::size_of::<[c_long; N]>() as c_int,
+                mode: 0o644,
+                proc_handler: Some(bindings::proc_doulongvec_minmax),
+                ..Default::default()
+            },
+            GFP_KERNEL,
+        )?;
+        // SAFETY: By this function's contract the values, and by `drop` the table, stay while the kernel has them.
+        let header = unsafe {
+            bindings::register_net_sysctl_sz(
+                bindings::rtcpfsm_init_net(),
+                path.as_char_ptr(),
+                &raw const *table,
+                1,
+            )
+        };
+        Ok(Longs {
+            header: NonNull::new(header).ok_or(ENOMEM)?,
+            _table: table,
+        })
+    }
+}
+
+impl Drop for Longs {
+    fn drop(&mut self) {
+        // SAFETY: Registered in `new`. Waits for those who are reading or writing.
+        unsafe { bindings::unregister_net_sysctl_table(self.header.as_ptr()) };
+    }
+}

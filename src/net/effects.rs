@@ -47,7 +47,10 @@ pub(crate) fn update_room(sk: &mut Locked<'_>) {
 /// What the free receive memory is good for as a window: packets need memory beside their payload.
 pub(crate) fn receive_room(sk: &Locked<'_>) -> u32 {
     let free = sk.sk().rcvbuf().saturating_sub(sk.sk().rmem_alloc());
-    let window = sk.tcb.window_from(free);
+    let mut window = sk.tcb.window_from(free);
+    if sk.is_under_memory_pressure() {
+        window = window.min(sk.tcb.window_under_pressure());
+    }
     sk.tcb.settings().clamp_window(window)
 }
 

@@ -33,7 +33,7 @@ static SETTINGS: [Setting; 27] = [
     setting(c"challenge_ack_limit", 1, 0, i32::MAX),
     setting(c"max_tw_buckets", 1, 0, i32::MAX),
     setting(c"max_syn_backlog", 1, 0, i32::MAX),
-    setting(c"rmem", 3, 1, i32::MAX),
+    setting(c"rmem", 3, BufferSizes::LEAST_RECEIVE, i32::MAX),
     setting(c"wmem", 3, 1, i32::MAX),
     setting(c"syncookies", 1, 0, 2),
     setting(c"ecn", 1, 0, 2),

@@ -218,12 +218,16 @@ fn has_room(sk: &mut Locked<'_>, skb: &Skb, seq: SeqNumber) -> bool {
     if sk.has_receive_memory(skb) {
         return true;
     }
-    let Some(from) = sk.give_up_held(seq.raw(), skb) else {
-        return false;
-    };
-    sk.tcb.forget_held_from(SeqNumber::from_raw(from));
-    effects::update_room(sk);
-    sk.has_receive_memory(skb)
+    if let Some(from) = sk.give_up_held(seq.raw(), skb) {
+        sk.tcb.forget_held_from(SeqNumber::from_raw(from));
+        effects::update_room(sk);
+        if sk.has_receive_memory(skb) {
+            return true;
+        }
+    }
+    // A single packet always fits where nothing else waits: no other socket can stop this stream for ever.
+    let is_next = seq.at_or_before(sk.tcb.receive_next());
+    is_next && sk.sk().rcv_queued() == 0 && sk.force_receive_memory(skb)
 }
 
 fn without_fin(flags: Flags) -> Flags {
