@@ -2,7 +2,7 @@
 # Every task by name. The module itself is built by the kernel's kbuild, from Kbuild.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test host-test guest-test netem goodput bench simulate fuzz conformance module kernels shell lint doc clean
+.PHONY: help run test host-test guest-test netem differential storm cycles soak goodput bench simulate fuzz conformance module kernels shell lint doc clean
 
 # A build directory of its own for each of several checkouts' or people's runs.
 BUILD ?= $(CURDIR)/build
@@ -15,6 +15,10 @@ help:
 	@echo 'make test         host tests, then the kselftests in a debug kernel (first builds it: 16 minutes)'
 	@echo "make host-test    the host tests alone; make guest-test: the kselftests alone (TESTS='a.sh b.sh' some of them)"
 	@echo 'make netem        the transfers over bad networks at their full size, in a debug kernel (two hours)'
+	@echo 'make differential PREDICT_SEEDS=10000 conversations with the module, each segment foretold by the machine on the host'
+	@echo 'make storm        random system calls of many threads, STORM_STEPS=20000 each, in a debug kernel (a quarter of an hour)'
+	@echo 'make cycles       1,000 loads and unloads, half of them with failing allocations, in a debug kernel (half an hour)'
+	@echo 'make soak         everything at once for SOAK_MINUTES=30, in a debug kernel'
 	@echo 'make goodput      how fast the module is beside native TCP over bad networks (build/goodput.json)'
 	@echo "make bench        instructions, time and memory beside native TCP and UDP (BENCH='short_conn rr_1b' some; build/bench)"
 	@echo 'make simulate     SEEDS=10000 connections of two machines over simulated networks, on the host, in seconds'
@@ -44,6 +48,18 @@ guest-test:
 
 netem:
 	@NETEM_MIB=$(or $(NETEM_MIB),32) TESTS=netem.sh qemu/test.sh guest
+
+differential:
+	@PREDICT_SEEDS=$(or $(PREDICT_SEEDS),10000) TEST_SECONDS=7200 TESTS=predicted.sh qemu/test.sh guest
+
+storm:
+	@STORM_STEPS=$(or $(STORM_STEPS),20000) TEST_SECONDS=7200 TESTS=storm.sh qemu/test.sh guest
+
+cycles:
+	@CYCLES=$(or $(CYCLES),1000) TEST_SECONDS=7200 TESTS=cycles.sh qemu/test.sh guest
+
+soak:
+	@SOAK_MINUTES=$(or $(SOAK_MINUTES),30) TEST_SECONDS=7200 TESTS=soak.sh qemu/test.sh guest
 
 goodput:
 	@qemu/goodput.sh

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # test.sh host|guest|all: the host tests, the kselftests in the guest, or both; the last line printed is
 # "N passed, N failed", and the exit status tells whether none failed.
-# TESTS='a.sh b.sh': these kselftests alone. FLAVOUR=lean: in the lean kernel. BUILD=DIR: all files there.
+# TESTS='a.sh b.sh': these kselftests alone. FLAVOUR=lean: in the lean kernel. BUILD=DIR: all files there. TEST_SECONDS=N: so long may each
+# kselftest take (600).
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -86,9 +87,9 @@ boot_tests() {
 	cp "$top/qemu/guest-tests" "$share/job"
 	printf '%s\n' "$@" >"$share/tests"
 	if [ "$mode" = virtual ]; then touch "$share/virtual"; fi
-	env | grep -E '^(NETEM_[A-Z]*|RTCPFSM_PROTO)=' | sed 's/^/export /' >"$share/environment" || true
+	env | grep -E '^(NETEM_[A-Z]*|SOAK_[A-Z]*|STORM_[A-Z]*|CYCLES|TEST_SECONDS|RTCPFSM_PROTO)=' | sed 's/^/export /' >"$share/environment" || true
 	say "Guest tests, $flavour kernel, $mode time: $*"
-	TIME_LIMIT=$((300 + 600 * $#)) "$top/qemu/boot.sh" "$kdir" "$mode" "$share" </dev/null || status=$?
+	TIME_LIMIT=$((300 + ${TEST_SECONDS:-600} * $#)) "$top/qemu/boot.sh" "$kdir" "$mode" "$share" </dev/null || status=$?
 
 	if [ "$status" = 125 ]; then fault "the guest died or hung ($mode time): $share/console.log"
 	elif [ "$status" != 0 ]; then fault "the guest's test run ended with status $status: $share/console.log"; fi
@@ -121,9 +122,15 @@ boot_tests() {
 	fi
 }
 
+# What predicted.sh compares the module with, by the machine on the host; in the host tests' own directory.
+foretell() {
+	(cd "$top/selftests/host" && CARGO_TARGET_DIR=$build/host env -u RUSTC cargo run --quiet --bin predict -- \
+		"$results/kselftest/rust_tcpfsm/predicted" --seeds "${PREDICT_SEEDS:-220}" --first "${PREDICT_FIRST:-0}")
+}
+
 guest() {
 	local all virtual=() plain=() name
-	"$top/qemu/deps.sh" build guest
+	"$top/qemu/deps.sh" build guest host
 	kdir=$("$top/qemu/kernel.sh" "$flavour") || { fault 'no guest kernel'; return; }
 	ko=$("$top/qemu/module.sh" "$kdir" "$build/$flavour" 2>"$results/module.log") || {
 		tail -n 30 "$results/module.log" >&2
@@ -136,6 +143,9 @@ guest() {
 		return
 	}
 	all=$(sed 's/^rust_tcpfsm://' "$results/kselftest/kselftest-list.txt")
+	if grep -qwF predicted.sh <<<"${TESTS:-$all}"; then
+		foretell >"$results/install.log" 2>&1 || fault "the machine foretold nothing: $results/install.log"
+	fi
 	for name in ${TESTS:-$all}; do
 		if ! grep -qxF -- "$name" <<<"$all"; then
 			fault "there is no test called $name"

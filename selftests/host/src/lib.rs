@@ -24,6 +24,7 @@ mod fsm;
 
 pub mod fuzzing;
 pub mod picture;
+pub mod prediction;
 mod records;
 pub mod simulation;
 

@@ -7,7 +7,7 @@
 //! fails is simulated again with a chart drawn, and made simpler as long as it still fails.
 
 mod calls;
-mod dice;
+pub(crate) mod dice;
 mod end;
 mod network;
 mod program;

@@ -1,0 +1,701 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the module will answer, as the machine says it on the host: scripts for drill, each of them a random conversation of a
+//! peer and a program with a socket in one of its states, and every segment that the host must send, in order.
+//!
+//! The kernel's clock is not ours: its timers are late, and each step takes a while. So each conversation is held with two hosts, one
+//! that loses no time, one that is as slow as may be. A step at which they differ is not taken: what is left does not
+//! depend on a few milliseconds.
+
+mod model;
+
+use std::fmt::Write;
+
+use crate::fsm::{Duration, Instant, State, UserCall};
+use crate::simulation::dice::Dice;
+use model::{letters, Model};
+
+/// What a step of a script may take in a slow kernel.
+const STEP: Duration = Duration::from_ms(5);
+
+/// A timer of the kernel may be late by this and an eighth of its time.
+const LATE: Duration = Duration::from_ms(5);
+
+/// Two events that are so close may come in either order.
+const CLOSE: Duration = Duration::from_ms(20);
+
+/// A step that takes no time.
+const NOW: Duration = Duration::from_us(0);
+
+/// Octets that a peer sends at most: no window moves for them.
+const MOST_RECEIVED: u32 = 1_200;
+
+/// Octets that the program sends at most.
+const MOST_SENT: u32 = 20_000;
+
+/// Tries at the next step before a script ends.
+const TRIES: usize = 200;
+
+/// Steps that follow the end of a connection.
+const AFTER_THE_END: u32 = 3;
+
+const FIN: u8 = 0x01;
+const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
+const PSH: u8 = 0x08;
+const ACK: u8 = 0x10;
+const URG: u8 = 0x20;
+
+/// The states in which a conversation may start.
+const STARTS: [State; 11] = [
+    State::Closed,
+    State::Listen,
+    State::SynSent,
+    State::SynReceived,
+    State::Established,
+    State::FinWait1,
+    State::FinWait2,
+    State::CloseWait,
+    State::Closing,
+    State::LastAck,
+    State::TimeWait,
+];
+
+/// A conversation.
+pub struct Prediction {
+    /// The state in which it starts.
+    pub start: &'static str,
+    /// Whether its packets are those of IPv6.
+    pub v6: bool,
+    /// The lines of drill.
+    pub script: String,
+    /// How many segments the peer sends.
+    pub injected: u64,
+    /// How many segments the host must send.
+    pub expected: u64,
+}
+
+/// The conversation of a seed.
+///
+/// # Errors
+///
+/// The machine broke an invariant of its own.
+pub fn predict(seed: u64) -> Result<Prediction, String> {
+    let start = STARTS[(seed % STARTS.len() as u64) as usize];
+    let mut talk = Talk::new(seed);
+    let here = talk.reach(start);
+    debug_assert!(here, "{} is not reached", start.name());
+    let quiet = matches!(start, State::Closed | State::Listen);
+    let (mut steps, mut after) = (talk.dice.between(6, 24), AFTER_THE_END);
+    while steps > 0 && after > 0 && (0..TRIES).any(|_| talk.random_step()) {
+        steps -= 1;
+        if talk.fast.state() == State::Closed && !quiet {
+            after -= 1;
+        }
+    }
+    talk.end();
+    match talk.fast.broken {
+        Some(broken) => Err(format!("seed {seed}: {broken}\n{}", talk.script)),
+        None => Ok(Prediction {
+            start: start.name(),
+            v6: talk.v6,
+            script: talk.script,
+            injected: talk.injected,
+            expected: talk.expected,
+        }),
+    }
+}
+
+/// A segment of the peer, its numbers relative to the initial ones.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    flags: u8,
+    seq: u32,
+    ack: u32,
+    wnd: u16,
+    len: u32,
+    /// Octets of the options, and their words.
+    options: (Vec<u8>, String),
+    /// The words are to be followed by the last timestamp that the host sent.
+    echoes: bool,
+}
+
+/// A conversation in the making: the script, and both hosts.
+struct Talk {
+    dice: Dice,
+    v6: bool,
+    fast: Model,
+    slow: Model,
+    script: String,
+    /// Whether the peer's SYN offers or agrees to timestamps, and its clock.
+    stamps: bool,
+    stamp: u32,
+    /// The sockets are there.
+    has_socket: bool,
+    sent: u32,
+    received: u32,
+    injected: u64,
+    expected: u64,
+}
+
+impl Talk {
+    fn new(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let v6 = dice.happens(300);
+        // Near the wrap, most of them.
+        let irs = 0u32.wrapping_sub(dice.any_size(1, u64::from(u32::MAX)) as u32);
+        let stamps = dice.happens(500);
+        let stamp = dice.any_size(1, u64::from(u32::MAX)) as u32;
+        let host = Model::new(v6, irs);
+        let mut talk = Self {
+            dice,
+            v6,
+            fast: host.clone(),
+            slow: host,
+            script: String::new(),
+            stamps,
+            stamp,
+            has_socket: false,
+            sent: 0,
+            received: 0,
+            injected: 0,
+            expected: 0,
+        };
+        talk.line(&format!("isn {irs}"));
+        talk
+    }
+
+    fn line(&mut self, line: &str) {
+        self.script.push_str(line);
+        self.script.push('\n');
+    }
+
+    /// Does something to both hosts; false, and nothing is done, if they differ after it. `lines` come before what is sent.
+    fn both(&mut self, lines: &str, act: impl Fn(&mut Model) -> bool) -> bool {
+        let (mut fast, mut slow) = (self.fast.clone(), self.slow.clone());
+        slow.now = slow.now + STEP;
+        if !act(&mut fast) || !act(&mut slow) || !alike(&fast, &slow) {
+            return false;
+        }
+        (self.fast, self.slow) = (fast, slow);
+        if !lines.is_empty() {
+            self.line(lines);
+        }
+        let sent = core::mem::take(&mut self.fast.sent);
+        self.slow.sent.clear();
+        self.expected += sent.len() as u64;
+        for line in sent {
+            self.line(&line);
+        }
+        self.settle();
+        true
+    }
+
+    /// What follows each step: accept(), and the state.
+    fn settle(&mut self) {
+        if self.fast.arrived {
+            (self.fast.arrived, self.slow.arrived) = (false, false);
+            (self.fast.held, self.slow.held) = (true, true);
+            self.line("accept L C");
+        }
+        let state = self.fast.state();
+        self.line(&format!("state {}", state.name()));
+    }
+
+    /// The earliest time at which a timer of either host may fire.
+    fn timer(&self) -> Option<Instant> {
+        let both = [&self.fast, &self.slow];
+        both.into_iter().filter_map(Model::next_deadline).min()
+    }
+
+    /// Whether a timer may fire before a step is done that takes so long.
+    fn is_pressing(&self, time: Duration) -> bool {
+        self.timer()
+            .is_some_and(|at| at <= self.slow.now + time + CLOSE)
+    }
+
+    /// Waits for the timer that comes next.
+    fn let_timer_fire(&mut self) -> bool {
+        let (Some(early), Some(late)) = (self.fast.next_deadline(), self.slow.next_deadline())
+        else {
+            return false;
+        };
+        let (mut fast, mut slow) = (self.fast.clone(), self.slow.clone());
+        let wait = late.since(slow.now);
+        fast.now = early;
+        slow.now = late + Duration::from_us(wait.as_us() / 8) + LATE;
+        let elapsed = [
+            early.since(fast.event),
+            late.since(slow.event),
+            slow.now.since(slow.event),
+        ];
+        let least = elapsed.iter().map(|time| ms_of(*time)).min().unwrap_or(0);
+        let most = elapsed.iter().map(|time| ms_of(*time)).max().unwrap_or(0);
+        fast.expire();
+        slow.expire();
+        if !alike(&fast, &slow) {
+            return false;
+        }
+        if fast.sent.is_empty() {
+            // In silence: it has fired for sure when so much time has passed.
+            let ms = ms_of(slow.now.since(self.slow.now)) + ms_of(LATE);
+            slow.now = self.slow.now + Duration::from_ms(ms);
+            fast.now = self.fast.now + Duration::from_ms(ms);
+            let deadlines = [fast.next_deadline(), slow.next_deadline()];
+            if deadlines
+                .into_iter()
+                .flatten()
+                .any(|at| at <= slow.now + CLOSE)
+            {
+                return false;
+            }
+            self.line(&format!("> nothing {ms}"));
+        }
+        (self.fast, self.slow) = (fast, slow);
+        let sent = core::mem::take(&mut self.fast.sent);
+        self.slow.sent.clear();
+        self.expected += sent.len() as u64;
+        for (place, line) in sent.iter().enumerate() {
+            let within = if place == 0 {
+                format!(
+                    " within {}..{}",
+                    least.saturating_sub(ms_of(CLOSE)),
+                    most + ms_of(CLOSE)
+                )
+            } else {
+                String::new()
+            };
+            self.line(&format!("{line}{within}"));
+        }
+        self.settle();
+        true
+    }
+
+    /// Time passes, and no timer fires.
+    fn rest(&mut self, ms: u64) -> bool {
+        let time = Duration::from_ms(ms);
+        if self.is_pressing(Duration::from_ms(ms + ms / 8)) {
+            return false;
+        }
+        self.stamp = self.stamp.wrapping_add(ms as u32);
+        self.both(&format!("> nothing {ms}"), |host| {
+            host.now = host.now + time;
+            true
+        })
+    }
+
+    /// The peer says something.
+    fn tell(&mut self, told: &Told) -> bool {
+        if self.is_pressing(NOW) {
+            return false;
+        }
+        let words = match (&told.options.1, told.echoes) {
+            (words, _) if words.is_empty() => String::new(),
+            (words, _) => format!(" <{words}>"),
+        };
+        let line = format!(
+            "< {} seq {} ack {} win {} len {}{words}",
+            letters(told.flags),
+            told.seq,
+            told.ack,
+            told.wnd,
+            told.len
+        );
+        let done = self.both(&line, |host| host.arrive(&wire(told, host)));
+        if done {
+            self.injected += 1;
+            self.received += told.len;
+        }
+        done
+    }
+
+    /// The options of a SYN.
+    fn syn_options(&mut self) -> (Vec<u8>, String) {
+        let (mut octets, mut words) = (Vec::new(), Vec::new());
+        if self.dice.happens(800) {
+            let mss = self.dice.pick(&[1_460u16, 1_460, 536, 1_000, 100]);
+            octets.extend([2, 4]);
+            octets.extend(mss.to_be_bytes());
+            words.push(format!("mss {mss}"));
+        }
+        if self.dice.happens(500) {
+            let scale = self.dice.pick(&[0u8, 2, 7, 14]);
+            octets.extend([1, 3, 3, scale]);
+            words.push(format!("nop,wscale {scale}"));
+        }
+        if self.dice.happens(500) {
+            octets.extend([1, 1, 4, 2]);
+            words.push("nop,nop,sackOK".to_string());
+        }
+        if self.stamps {
+            let (stamp, text) = self.stamp_option(self.stamp);
+            octets.extend(stamp);
+            words.push(text);
+        }
+        (octets, words.join(","))
+    }
+
+    /// A timestamp. The echo, the last four octets, is what the host said last: it is filled in for each host.
+    fn stamp_option(&self, value: u32) -> (Vec<u8>, String) {
+        let mut octets = vec![1, 1, 8, 10];
+        octets.extend(value.to_be_bytes());
+        octets.extend([0; 4]);
+        (octets, format!("nop,nop,ts {value}"))
+    }
+
+    /// What a peer that knows all says next: these bits, the next numbers.
+    fn proper(&mut self, flags: u8) -> Told {
+        let status = self.fast.status();
+        let (next, ack) = match &status {
+            Some(status) if status.state != State::SynSent => (status.rcv_nxt, status.snd_nxt),
+            Some(status) => (0, status.snd_nxt),
+            None => (0, 0),
+        };
+        let is_syn = flags & SYN != 0;
+        let options = if is_syn {
+            self.syn_options()
+        } else if self.stamps && self.fast.stamps() {
+            self.stamp_option(self.stamp)
+        } else {
+            Default::default()
+        };
+        Told {
+            flags,
+            seq: next,
+            ack: if flags & ACK != 0 { ack } else { 0 },
+            wnd: 65_535,
+            len: 0,
+            echoes: !options.0.is_empty(),
+            options,
+        }
+    }
+
+    fn say(&mut self, flags: u8) -> bool {
+        let told = self.proper(flags);
+        self.tell(&told)
+    }
+
+    fn program(&mut self, line: &str, call: UserCall) -> bool {
+        !self.is_pressing(NOW) && self.both(line, |host| host.call(call))
+    }
+
+    fn listen(&mut self) -> bool {
+        self.has_socket = true;
+        self.line("socket L\nlisten L\nstate LISTEN");
+        self.both("", |host| {
+            host.listens = true;
+            host.event = host.now;
+            *host
+                .counts
+                .entry(("arc", "closed-passive-open"))
+                .or_default() += 1;
+            true
+        })
+    }
+
+    fn connect(&mut self) -> bool {
+        self.has_socket = true;
+        self.line("socket C");
+        self.both("connect C", Model::connect)
+    }
+
+    /// Goes to that state, by one of the ways that lead there.
+    fn reach(&mut self, state: State) -> bool {
+        let active = self.dice.happens(400);
+        match state {
+            State::Closed => true,
+            State::Listen => self.listen(),
+            State::SynSent => self.connect(),
+            State::SynReceived if active => self.connect() && self.say(SYN),
+            State::SynReceived => self.listen() && self.say(SYN),
+            State::Established if active => self.connect() && self.say(SYN | ACK),
+            State::Established => self.listen() && self.say(SYN) && self.say(ACK),
+            State::FinWait1 => {
+                self.reach(State::Established)
+                    && self.program("shutdown C wr", UserCall::ShutdownWrite)
+            }
+            State::FinWait2 => self.reach(State::FinWait1) && self.say(ACK),
+            State::CloseWait => self.reach(State::Established) && self.say(FIN | ACK),
+            State::LastAck => {
+                self.reach(State::CloseWait)
+                    && self.program("shutdown C wr", UserCall::ShutdownWrite)
+            }
+            State::Closing => {
+                self.reach(State::FinWait1) && {
+                    let mut fin = self.proper(FIN | ACK);
+                    // Our FIN has not come there yet.
+                    fin.ack = fin.ack.wrapping_sub(1);
+                    self.tell(&fin)
+                }
+            }
+            State::TimeWait => self.reach(State::FinWait2) && self.say(FIN | ACK),
+        }
+    }
+
+    /// Something happens; false if it cannot be foretold.
+    fn random_step(&mut self) -> bool {
+        match self.dice.below(100) {
+            0..=64 => {
+                let told = self.any_segment();
+                self.received + told.len <= MOST_RECEIVED && self.tell(&told)
+            }
+            65..=72 => self.let_timer_fire(),
+            73..=80 => {
+                let ms = self.dice.pick(&[1, 10, 30, 60, 150, 600, 1_200]);
+                self.rest(ms)
+            }
+            81..=90 => {
+                let len = self.dice.any_size(1, 4_000) as u32;
+                let may = self.fast.held && self.fast.may_send() && self.sent + len <= MOST_SENT;
+                let opening = matches!(self.fast.state(), State::SynSent | State::SynReceived);
+                let done = may
+                    && !opening
+                    && self.program(&format!("send C {len}"), UserCall::Queued { len });
+                if done {
+                    self.sent += len;
+                }
+                done
+            }
+            91..=94 => self.read(),
+            _ => self.close(),
+        }
+    }
+
+    fn read(&mut self) -> bool {
+        let count = self.fast.unread;
+        if count == 0 || !self.fast.held || self.is_pressing(NOW) {
+            return false;
+        }
+        self.both(&format!("recv C {count}"), |host| {
+            host.unread = 0;
+            // A connection that has ended takes no calls.
+            host.state() == State::Closed || host.call(UserCall::Read)
+        })
+    }
+
+    /// The program ends the connection, one way or another.
+    fn close(&mut self) -> bool {
+        let state = self.fast.state();
+        let connected = !matches!(state, State::Closed | State::Listen | State::TimeWait);
+        if !self.fast.held || !connected || self.is_pressing(NOW) {
+            return false;
+        }
+        let unread_data = self.fast.unread != 0;
+        match self.dice.below(3) {
+            0 => {
+                self.fast.may_send()
+                    && state != State::SynSent
+                    && self.program("shutdown C wr", UserCall::ShutdownWrite)
+            }
+            1 => self.both("close C", |host| {
+                (host.held, host.unread) = (false, 0);
+                host.call(UserCall::Close { unread_data })
+            }),
+            _ if unread_data => false,
+            _ => self.both("abort C", |host| {
+                host.held = false;
+                host.call(UserCall::Abort)
+            }),
+        }
+    }
+
+    /// A segment, legal or not.
+    fn any_segment(&mut self) -> Told {
+        // Only a SYN has a listener do more than refuse.
+        let opens = self.fast.listens && self.fast.state() == State::Closed;
+        let flags = match self.dice.below(20) {
+            _ if opens && self.dice.happens(300) => SYN,
+            0..=8 => ACK,
+            9..=10 => ACK | PSH,
+            11 => FIN | ACK,
+            12 => SYN,
+            13 => SYN | ACK,
+            14 => RST,
+            15 => RST | ACK,
+            16 => 0,
+            17 => FIN,
+            _ => self.dice.below(256) as u8 & !URG,
+        };
+        let mut told = self.proper(flags);
+        let status = self.fast.status();
+        if !(opens && flags & SYN != 0) {
+            told.seq = told.seq.wrapping_add(self.any_distance());
+        }
+        if self.dice.happens(400) {
+            let (una, nxt) = status.map_or((0, 0), |status| (status.snd_una, status.snd_nxt));
+            told.ack = match self.dice.below(7) {
+                0 => una,
+                1 => {
+                    una.wrapping_add(self.dice.between(0, u64::from(nxt.wrapping_sub(una))) as u32)
+                }
+                2 => nxt.wrapping_add(1),
+                3 => nxt.wrapping_add(1_000),
+                4 => una.wrapping_sub(1),
+                5 => una.wrapping_sub(70_000),
+                _ => self.dice.below(1 << 32) as u32,
+            };
+        }
+        if flags & ACK == 0 && self.dice.happens(700) {
+            told.ack = 0;
+        }
+        told.wnd = self.dice.pick(&[65_535, 65_535, 65_535, 0, 1, 100, 2_000]);
+        if self.dice.happens(400) {
+            told.len = self.dice.any_size(1, 200) as u32;
+        }
+        if flags & SYN == 0 {
+            self.disturb_options(&mut told);
+        }
+        told
+    }
+
+    /// How far a sequence number is from the right one. Those near the end of a window are left out: where that is depends on
+    /// the memory that packets take.
+    fn any_distance(&mut self) -> u32 {
+        match self.dice.below(20) {
+            0..=11 => 0,
+            12 => 1,
+            13 => self.dice.between(1, 300) as u32,
+            14 => 1u32.wrapping_neg(),
+            15 => (self.dice.between(1, 300) as u32).wrapping_neg(),
+            16 => 1_000_000,
+            17 => 1_000_000u32.wrapping_neg(),
+            18 => 1 << 31,
+            _ => self.dice.between(1 << 24, (1 << 32) - (1 << 24)) as u32,
+        }
+    }
+
+    /// Timestamps that are old, missing or not agreed upon; selective acknowledgments.
+    fn disturb_options(&mut self, told: &mut Told) {
+        match self.dice.below(20) {
+            0 if self.stamps => told.options = Default::default(),
+            1 => {
+                let old = self
+                    .stamp
+                    .wrapping_sub(self.dice.any_size(1, 1 << 31) as u32);
+                told.options = self.stamp_option(old);
+            }
+            2 => {
+                let Some(status) = self.fast.status() else {
+                    return;
+                };
+                let span = u64::from(status.snd_nxt.wrapping_sub(status.snd_una));
+                let left = status
+                    .snd_una
+                    .wrapping_add(self.dice.between(0, span + 10) as u32);
+                let right = left.wrapping_add(self.dice.between(0, 1_500) as u32);
+                let base = self.fast.base();
+                let mut octets = vec![1, 1, 5, 10];
+                octets.extend(base.wrapping_add(left).to_be_bytes());
+                octets.extend(base.wrapping_add(right).to_be_bytes());
+                told.options.0.extend(octets);
+                let comma = if told.options.1.is_empty() { "" } else { "," };
+                let _ = write!(told.options.1, "{comma}nop,nop,sack {left} {right}");
+            }
+            _ => {}
+        }
+    }
+
+    /// The last lines: the connection ends, so that it does not meet the next script; and what was counted.
+    fn end(&mut self) {
+        for _ in 0..3 {
+            let Some(status) = self.fast.status() else {
+                break;
+            };
+            let (flags, seq) = match status.state {
+                State::SynSent => (RST | ACK, 0),
+                _ => (RST, status.rcv_nxt),
+            };
+            let rst = Told {
+                flags,
+                seq,
+                ack: if flags & ACK != 0 { status.snd_nxt } else { 0 },
+                ..Told::default()
+            };
+            if !self.tell(&rst) && !self.let_timer_fire() {
+                break;
+            }
+        }
+        let counts: Vec<_> = self
+            .fast
+            .counts
+            .iter()
+            .map(|(key, count)| (*key, *count))
+            .collect();
+        for ((kind, name), count) in counts {
+            self.line(&format!("count {kind} {name} +{count}"));
+        }
+        let kinds = crate::fsm::ChallengeReason::ALL
+            .iter()
+            .map(|why| ("challenge", why.name()));
+        let kinds = kinds.chain(
+            crate::fsm::ResetReason::ALL
+                .iter()
+                .map(|why| ("reset", why.name())),
+        );
+        let never: Vec<_> = kinds
+            .filter(|key| !self.fast.counts.contains_key(key))
+            .collect();
+        for (kind, name) in never {
+            self.line(&format!("count {kind} {name} +0"));
+        }
+    }
+}
+
+fn ms_of(time: Duration) -> u64 {
+    time.as_us() / 1_000
+}
+
+/// Whether two hosts that live at different speeds did the same.
+fn alike(fast: &Model, slow: &Model) -> bool {
+    fast.sent == slow.sent
+        && fast.state() == slow.state()
+        && fast.counts == slow.counts
+        && fast.unread == slow.unread
+        && fast.arrived == slow.arrived
+        && fast.next_deadline().is_some() == slow.next_deadline().is_some()
+}
+
+/// The segment's octets, as that host gets them; those of the data do not matter.
+fn wire(told: &Told, host: &Model) -> Vec<u8> {
+    let mut options = told.options.0.clone();
+    if told.echoes {
+        if let Some(at) = options.windows(2).position(|pair| pair == [8, 10]) {
+            options[at + 6..at + 10].copy_from_slice(&host.stamp.to_be_bytes());
+        }
+    }
+    options.resize(options.len().next_multiple_of(4), 0);
+    let mut octets = vec![0; 20];
+    octets[4..8].copy_from_slice(&host.irs.wrapping_add(told.seq).to_be_bytes());
+    octets[8..12].copy_from_slice(&host.base().wrapping_add(told.ack).to_be_bytes());
+    octets[12] = ((20 + options.len()) / 4 << 4) as u8;
+    octets[13] = told.flags;
+    octets[14..16].copy_from_slice(&told.wnd.to_be_bytes());
+    octets.extend(options);
+    octets.resize(octets.len() + told.len as usize, 0);
+    octets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_is_reached_and_answers() {
+        let mut expected = 0;
+        for seed in 0..500 {
+            let talk = predict(seed).unwrap();
+            assert!(
+                talk.script.contains(&format!("state {}", talk.start)) || talk.start == "CLOSED"
+            );
+            expected += talk.expected;
+        }
+        assert!(expected > 500, "{expected}");
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_script_again() {
+        for seed in 0..50 {
+            assert_eq!(predict(seed).unwrap().script, predict(seed).unwrap().script);
+        }
+    }
+}

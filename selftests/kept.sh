@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Sourced after lib.sh by tests that ask what the module keeps when nobody uses it any more.
+#
+#   objects >"$work/before"
+#   ...
+#   check 'all of it ends' becomes_idle "$host"
+#   check 'the slabs have as many objects as before' objects_are "$work/before"
+
+# objects: each slab of the module, and how many objects of it are in use.
+objects() {
+	local shrink
+	# What a CPU has at hand of free objects counts as used until it is given back.
+	for shrink in /sys/kernel/slab/{RTCPFSM*,rtcpfsm*}/shrink; do
+		if [ -w "$shrink" ]; then echo 1 >"$shrink"; fi
+	done
+	awk '$1 ~ /^(RTCPFSM|rtcpfsm)/ { print $1, $2 }' /proc/slabinfo | sort
+}
+# objects_are FILE: as objects() told once; a grace period may have to pass.
+objects_are() {
+	local i
+	for ((i = 0; i < 20; i++)); do
+		if objects | cmp -s "$1" -; then return; fi
+		sleep 1
+	done
+	objects | diff "$1" -
+}
+
+# users: how many sockets and the like hold the module.
+users() { awk '$1 == "rust_tcpfsm" { print $3 }' /proc/modules; }
+unused() { [ "$(users)" = 0 ]; }
+
+# becomes_idle NS: within 1,000 seconds nothing is left there, no socket, request or TIME-WAIT, and the module is free. Looking
+# often would cost more than waiting, where time is virtual.
+becomes_idle() {
+	local i
+	for ((i = 0; i < 500; i++)); do
+		if unused && in_ns "$1" cat /proc/net/rtcpfsm | awk 'NR > 1 { left = 1 } END { exit left }'; then return; fi
+		sleep 2
+	done
+	in_ns "$1" head -n 10 /proc/net/rtcpfsm
+	echo "$(users) users"
+	false
+}
