@@ -58,6 +58,8 @@ counted() {
 	echo "$1: $count"
 	[ "$count" -ge "$2" ]
 }
+# What the last point found out.
+figure() { ktap_print_msg "$(tail -n 1 "$work/output")"; }
 gone() { [ "$(half_open)" = 0 ]; }
 
 set_sysctl "$host" syncookies 1
@@ -65,9 +67,13 @@ set_sysctl "$host" synack_retries 1
 served 3 30
 slab_before=$(slab_kib)
 check "syncookies=1: a client is served while $syns SYNs come" served_while syns $syns
+figure
 check 'syncookies=1: the flood was answered by cookies' counted syn-cookie-sent $((syns / 2))
+figure
 check 'syncookies=1: the queue of half-open requests is bounded' bounded
+figure
 check 'syncookies=1: so is what the kernel keeps' slab_bounded
+figure
 
 # Each brings back a number that is none of ours: none opens a connection, and each is answered by a RST.
 forged() {
@@ -81,6 +87,7 @@ forged() {
 	[ "$opened" = 0 ] && [ "$bad" -ge $((syns / 20)) ]
 }
 check 'forged ACKs open nothing' forged
+figure
 
 # Without cookies the flood wins: what the queue does not take is dropped, and nothing grows.
 overwhelmed() {
@@ -92,6 +99,7 @@ overwhelmed() {
 	counted listen-overflow $((syns / 20)) && bounded && [ "$(stat_of "$host" drop syn-cookie-sent)" = "$sent" ]
 }
 check 'syncookies=0: the queue is bounded, and the rest of the flood dropped' overwhelmed
+figure
 recovers() { wait_until 60 gone && served 3 30; }
 check 'syncookies=0: a client is served when the flood is over' recovers
 finish
