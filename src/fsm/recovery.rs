@@ -414,7 +414,7 @@ impl<L: RecordList> Tcb<L> {
                 );
             }
             // RFC 9937 6.2, RFC 6582 3.2, step 3: what the recovery has delivered does not widen the window once more.
-            Phase::Open | Phase::Timeout if progress.acked != 0 && !ends_recovery => {
+            Phase::Open | Phase::Timeout if self.may_widen(progress) && !ends_recovery => {
                 let limited = self.is_cwnd_limited(pipe_before);
                 let news = if self.sack_on {
                     progress.delivery.octets
@@ -432,6 +432,13 @@ impl<L: RecordList> Tcb<L> {
             }
             Phase::Open | Phase::Timeout => {}
         }
+    }
+
+    /// Whether an acknowledgment outside of a recovery may widen the window. RFC 3042 section 2: duplicates do not, for they may
+    /// mean a loss; but on a path that was seen to reorder they tell what has arrived, and nothing else ever will.
+    fn may_widen(&self, progress: &Progress) -> bool {
+        let overtaken = self.recovery.phase == Phase::Open && self.recovery.reordering_seen;
+        progress.acked != 0 || overtaken && progress.delivery.octets != 0
     }
 
     /// Whether it is the congestion window that keeps us from sending more (RFC 7661 section 4.1): in slow start, where the

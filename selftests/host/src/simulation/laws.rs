@@ -196,6 +196,8 @@ fn segments_that_are_overtaken_are_hardly_ever_sent_again() {
             let report = bulk(kind, 1_000, |s| {
                 s.links[0].delay_data = (0..2_000).filter(|number| number % 10 == 5).collect();
                 s.links[0].reorder_by = Duration::from_ms(late_ms);
+                // A queue that drains makes what was sent before later still: by nothing but `late_ms` here.
+                s.links[0].rate = 0;
             });
             // RFC 8985 6.2, step 4: a quarter of the round trip is no loss, once reordering was seen. A hundred come late.
             assert!(report.sent.resent <= 2 * MSS, "{}", report.sent.resent);
@@ -267,5 +269,29 @@ fn what_the_peer_holds_is_not_sent_again() {
         }
         let report = world::run(&scenario, &mut Trace::default()).unwrap();
         assert_eq!(report.sent.resent_sacked, 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn jitter_that_reorders_does_not_keep_slow_start_from_doubling() {
+    let path = |seed, least_ms, jitter_ms| {
+        bulk(Kind::Cubic, 2_500, |s| {
+            s.seed = seed;
+            for link in &mut s.links {
+                link.delay = Duration::from_ms(least_ms);
+                link.jitter = Duration::from_ms(jitter_ms);
+                link.in_order = false;
+                link.rate = 0;
+            }
+        })
+    };
+    let steady = ms(&path(0, 50, 0));
+    // Nearly all acknowledgments are duplicates then; a round of theirs may take 140 ms instead of 100.
+    for seed in 0..4 {
+        let late = ms(&path(seed, 30, 40));
+        assert!(
+            late <= steady * 5 / 4,
+            "{late} ms, {steady} ms without jitter"
+        );
     }
 }
