@@ -281,6 +281,7 @@ mod tests {
             header_len: 20,
             payload_len: 0,
             ce: false,
+            piece: 0,
         }
     }
 

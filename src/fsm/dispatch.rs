@@ -80,6 +80,7 @@ impl<L: RecordList> Tcb<L> {
             },
             payload_len: 0,
             ect: false,
+            piece: 0,
         }
     }
 
@@ -194,7 +195,7 @@ impl<L: RecordList> Tcb<L> {
         // SHLD-15: a window that shrank leaves no room, never a negative one.
         let window_room = self.snd_wnd.saturating_sub(offset);
         let room = window_room.min(self.congestion.cwnd().saturating_sub(self.pipe()));
-        let mut len = queued.min(room).min(mss);
+        let mut len = self.run_of(queued.min(room), mss);
         // The FIN's number, too, must be in the window; it is not in the congestion window's way.
         let mut fin = self.fin_queued && len == queued && window_room > len;
         if self.force {
@@ -228,11 +229,15 @@ impl<L: RecordList> Tcb<L> {
         let flags = self.text_flags(seq, len, fin) | ecn;
         let right = seq + len + u32::from(fin);
         self.push &= right.before(self.write_end);
-        if len < self.text_mss() {
+        let mss = self.text_mss();
+        if len < mss {
             self.snd_small = right;
         }
         let mut segment = self.segment(now, seq, flags, len);
         segment.ect = ect;
+        if len > mss {
+            segment.piece = mss as u16;
+        }
         self.snd_nxt = right;
         self.scoreboard().append(now, seq, right);
         self.on_the_way(now, right.distance_from(seq));
@@ -315,6 +320,7 @@ impl<L: RecordList> Tcb<L> {
             options: OutOptions::none(),
             payload_len: 0,
             ect: false,
+            piece: 0,
         }
     }
 
@@ -356,6 +362,7 @@ impl<L: RecordList> Tcb<L> {
             },
             payload_len,
             ect: false,
+            piece: 0,
         }
     }
 
@@ -400,6 +407,7 @@ pub(super) fn rst_for_ack(segment: &Segment) -> SegmentOut {
         options: OutOptions::none(),
         payload_len: 0,
         ect: false,
+        piece: 0,
     }
 }
 
@@ -417,5 +425,6 @@ pub(super) fn rst_for(segment: &Segment) -> SegmentOut {
         options: OutOptions::none(),
         payload_len: 0,
         ect: false,
+        piece: 0,
     }
 }

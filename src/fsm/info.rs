@@ -132,13 +132,14 @@ impl<L: RecordList> Tcb<L> {
     pub(crate) fn count_sent(&mut self, now: Instant, segment: &SegmentOut) {
         self.start_counting();
         let traffic = &mut self.traffic;
-        traffic.segs_out = traffic.segs_out.wrapping_add(1);
+        let count = segment.count();
+        traffic.segs_out = traffic.segs_out.wrapping_add(count);
         let len = segment.payload_len;
         // A keep-alive's octet is no data.
         if len == 0 || !traffic.counting || segment.seq.before(self.snd_una) {
             return;
         }
-        traffic.data_segs_out = traffic.data_segs_out.wrapping_add(1);
+        traffic.data_segs_out = traffic.data_segs_out.wrapping_add(count);
         traffic.bytes_sent = traffic.bytes_sent.wrapping_add(u64::from(len));
         traffic.data_sent_ms = clock_ms(now);
         let end = segment.seq + len;
@@ -148,7 +149,7 @@ impl<L: RecordList> Tcb<L> {
             0
         };
         if known != 0 {
-            traffic.segs_retrans = traffic.segs_retrans.wrapping_add(1);
+            traffic.segs_retrans = traffic.segs_retrans.wrapping_add(count);
             traffic.bytes_retrans = traffic.bytes_retrans.wrapping_add(u64::from(known));
         }
         traffic.sent_until = SeqNumber::max_of(traffic.sent_until, end);
@@ -158,11 +159,12 @@ impl<L: RecordList> Tcb<L> {
     pub(crate) fn count_arrived(&mut self, now: Instant, segment: &Segment) {
         self.start_counting();
         let traffic = &mut self.traffic;
-        traffic.segs_in = traffic.segs_in.wrapping_add(1);
+        let count = segment.count();
+        traffic.segs_in = traffic.segs_in.wrapping_add(count);
         if segment.payload_len != 0 {
-            traffic.data_segs_in = traffic.data_segs_in.wrapping_add(1);
+            traffic.data_segs_in = traffic.data_segs_in.wrapping_add(count);
             traffic.data_received_ms = clock_ms(now);
-            let len = u16::try_from(segment.payload_len).unwrap_or(u16::MAX);
+            let len = u16::try_from(segment.largest()).unwrap_or(u16::MAX);
             traffic.largest_in = traffic.largest_in.max(len);
         }
         if !traffic.counting {

@@ -241,6 +241,7 @@ impl SynReq {
             },
             payload_len: 0,
             ect: false,
+            piece: 0,
         }
     }
 
@@ -265,6 +266,7 @@ impl SynReq {
             },
             payload_len: 0,
             ect: false,
+            piece: 0,
         }
     }
 
@@ -481,6 +483,7 @@ impl SynReq {
             options: OutOptions::none(),
             payload_len: 0,
             ect: false,
+            piece: 0,
         };
         out.reply(rst, ReplyWhy::Reset(ResetReason::ListenerClosed));
         self.remove(Event::ListenerClosed, out);

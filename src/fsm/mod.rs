@@ -37,6 +37,7 @@ pub(crate) mod records;
 pub(crate) mod recovery;
 pub(crate) mod reno;
 pub(crate) mod rtt;
+pub(crate) mod runs;
 pub(crate) mod scoreboard;
 pub(crate) mod segment;
 pub(crate) mod seq;
@@ -64,6 +65,7 @@ pub(crate) use listen::{
 pub(crate) use outbox::{ConnError, Fate, Outbox, Reply, ReplyWhy, Wake};
 pub(crate) use reasons::{ChallengeReason, DropReason, ResetReason};
 pub(crate) use records::{Record, RecordList};
+pub(crate) use runs::{cut_header, MaxRun};
 pub(crate) use segment::{Flags, ParseError, Segment, SegmentOut};
 pub(crate) use seq::SeqNumber;
 pub(crate) use settings::{AckMode, BadValue, Linger2, Settings};

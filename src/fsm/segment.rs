@@ -58,6 +58,12 @@ impl Flags {
         self.0 & other.0 == other.0
     }
 
+    /// These bits but for those of `other`.
+    #[inline]
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// The bits of both, for use in constants.
     #[inline]
     pub(crate) const fn union(self, other: Self) -> Self {
@@ -142,6 +148,9 @@ pub(crate) struct Segment {
     pub(crate) payload_len: u32,
     /// The path has marked its packet: congestion was experienced (RFC 3168). Not in the header: IP tells.
     pub(crate) ce: bool,
+    /// The host's network layer has joined several segments to this one: the octets of data in each of them but the last; 0: it is
+    /// one segment.
+    pub(crate) piece: u16,
 }
 
 impl Segment {
@@ -193,6 +202,7 @@ impl Segment {
             header_len,
             payload_len,
             ce: false,
+            piece: 0,
         })
     }
 
@@ -222,6 +232,9 @@ pub(crate) struct SegmentOut {
     pub(crate) payload_len: u32,
     /// The path may mark its packet instead of dropping it: ECT(0) of RFC 3168.
     pub(crate) ect: bool,
+    /// It stands for a run of segments, which a lower layer cuts it into: the octets of data in each of them but the last. 0: it
+    /// is one segment. See [`pieces`](Self::pieces).
+    pub(crate) piece: u16,
 }
 
 impl SegmentOut {

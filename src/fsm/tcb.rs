@@ -17,6 +17,7 @@ use super::reassembly::Gaps;
 use super::records::RecordList;
 use super::recovery::Recovery;
 use super::rtt::RttEstimator;
+use super::runs::MaxRun;
 use super::scoreboard::Sums;
 use super::seq::SeqNumber;
 use super::settings::Settings;
@@ -152,6 +153,8 @@ pub(crate) struct Tcb<L: RecordList> {
     /// The number after the last octet of the send queue: that of the FIN.
     pub(super) write_end: SeqNumber,
     pub(super) snd_wnd: u32,
+    /// The largest run of segments.
+    pub(super) max_run: MaxRun,
     /// The largest SND.WND there was.
     pub(super) max_snd_wnd: u32,
     /// SND.UP, while urgent data is not acknowledged: the number after its last octet.
@@ -259,6 +262,7 @@ impl<L: RecordList> Tcb<L> {
             snd_small: ZERO,
             write_end: ZERO,
             snd_wnd: 0,
+            max_run: MaxRun::NONE,
             max_snd_wnd: 0,
             snd_up: None,
             snd_wl1: ZERO,

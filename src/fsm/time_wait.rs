@@ -276,6 +276,7 @@ impl TimeWait {
             },
             payload_len: 0,
             ect: false,
+            piece: 0,
         }
     }
 

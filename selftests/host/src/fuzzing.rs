@@ -5,6 +5,7 @@
 //! The targets of `make fuzz` are in `fuzz/`; the inputs under `fuzz/seeds` are tried with every test.
 
 use crate::fsm::options::{SackBlocks, Timestamps};
+use crate::fsm::runs::MaxRun;
 use crate::fsm::segment::{Flags, Segment};
 use crate::fsm::{
     Config, Duration, Fate, IcmpError, IcmpKind, Instant, OpenParams, Outbox, ReqVerdict,
@@ -220,7 +221,14 @@ impl Machine {
                 let time = Duration::from_us(u64::from(inputs.short()) << (inputs.octet() & 15));
                 self.wait(Some(time));
             }
-            13 => self.tcb.set_path_mss(inputs.short()),
+            13 => {
+                let mss = inputs.short();
+                self.tcb.set_path_mss(mss);
+                self.tcb.set_max_run(MaxRun {
+                    octets: u32::from(mss) * 16,
+                    segments: mss,
+                });
+            }
             14 => {
                 let kind = match inputs.octet() {
                     254 => IcmpKind::TimeExceeded,
@@ -373,7 +381,9 @@ impl Machine {
             segments += 1;
             assert!(segments < MAX_BURST, "the machine never stops to send");
             assert!(segment.header_len() <= 60);
-            assert!(segment.payload_len <= u32::from(self.tcb.effective_mss()));
+            for piece in segment.pieces() {
+                assert!(piece.payload_len <= u32::from(self.tcb.effective_mss()));
+            }
         }
         holds(self.tcb.settled_invariants());
     }

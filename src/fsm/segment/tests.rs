@@ -62,6 +62,7 @@ fn sent(flags: Flags, options: OutOptions) -> SegmentOut {
         options,
         payload_len: 0,
         ect: false,
+        piece: 0,
     }
 }
 
@@ -85,6 +86,7 @@ fn handshake_out() -> [(SegmentOut, u16, u16, &'static str); 3] {
         options: syn_options,
         payload_len: 0,
         ect: false,
+        piece: 0,
     };
     let syn_ack = SegmentOut {
         seq: SeqNumber::from_raw(2_882_988_348),
@@ -194,6 +196,7 @@ fn each_field_of_the_header_has_its_place() {
         header_len: 20,
         payload_len: 0,
         ce: false,
+        piece: 0,
     };
     assert_eq!(segment, expected);
     let out = sent(Flags::URG | Flags::CWR, OutOptions::none());

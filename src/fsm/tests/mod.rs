@@ -69,6 +69,7 @@ pub(super) fn seg(flags: Flags, seq: u32, ack: u32) -> Segment {
         header_len: 20,
         payload_len: 0,
         ce: false,
+        piece: 0,
     }
 }
 

@@ -138,6 +138,7 @@ fn segment_out() -> impl Strategy<Value = SegmentOut> {
             },
             payload_len: u32::from(payload_len),
             ect: false,
+            piece: 0,
         }
     })
 }
@@ -223,6 +224,7 @@ proptest! {
             header_len: len as u8,
             payload_len: out.payload_len,
             ce: false,
+            piece: 0,
         };
         prop_assert_eq!(segment, expected);
         prop_assert_eq!(segment.seg_len(), out.seg_len());

@@ -10,6 +10,7 @@ use super::dice::Dice;
 use super::program::{Program, ProgramPlan};
 use super::trace;
 use super::watch::Watch;
+use crate::fsm::runs::MaxRun;
 use crate::fsm::segment::{Segment, SegmentOut};
 use crate::fsm::{
     closed_on_segment, listen_on_segment, Config, ConnError, Duration, Fate, Instant,
@@ -62,6 +63,8 @@ pub(crate) struct EndPlan {
     pub(crate) active: bool,
     /// Segments in a thousand that it has no memory to send.
     pub(crate) refuse: u32,
+    /// The most octets in a run of segments.
+    pub(crate) max_run: u32,
     /// Segments with data in a thousand that find memory so short that something out of order is given up.
     pub(crate) forget: u32,
     /// Arrivals in a thousand that find the socket in use, so that they wait, and more with them.
@@ -487,12 +490,18 @@ impl End {
     /// Sends all that is due.
     pub(super) fn transmit(&mut self, now: Instant) -> Check {
         self.tcb.set_receive_space(self.space());
+        self.tcb.set_max_run(MaxRun {
+            octets: self.plan.max_run,
+            segments: u16::MAX,
+        });
         for _ in 0..MAX_BURST {
             let Some(segment) = self.tcb.next_segment(now, &self.plan.cfg) else {
                 return Ok(self.tcb.settled_invariants()?);
             };
-            if !self.send(&segment)? {
-                return Ok(self.tcb.invariants()?);
+            for piece in segment.pieces() {
+                if !self.send(&piece)? {
+                    return Ok(self.tcb.invariants()?);
+                }
             }
         }
         Err("the machine never stops to send".to_string())

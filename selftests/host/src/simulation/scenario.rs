@@ -63,6 +63,7 @@ pub(crate) const SIMPLER: &[Simpler] = &[
     ("loss-left", |s| s.links[0].loss = 0),
     ("loss-right", |s| s.links[1].loss = 0),
     ("refuse", |s| each(&mut s.ends, |end| end.refuse = 0)),
+    ("max-run", |s| each(&mut s.ends, |end| end.max_run = 0)),
     ("keepalive", |s| {
         each(&mut s.ends, |end| end.keepalive = Duration::from_us(0));
     }),
@@ -160,15 +161,19 @@ impl Scenario {
                 }
             }
         }
+        let records = match dice.happens(200) {
+            true => (SURE_RECORDS + dice.below(6)) as usize,
+            false => usize::MAX,
+        };
+        for end in &mut ends {
+            end.max_run = sometimes(&mut dice, 500, 65_536);
+        }
         Self {
             seed,
             ends,
             programs,
             links,
-            records: match dice.happens(200) {
-                true => (SURE_RECORDS + dice.below(6)) as usize,
-                false => usize::MAX,
-            },
+            records,
             expect,
         }
     }
@@ -194,6 +199,7 @@ impl Scenario {
             user_timeout: Duration::from_us(0),
             active: false,
             refuse: 0,
+            max_run: 0,
             forget: 0,
             busy: 0,
             busy_for: Duration::from_us(0),
@@ -344,6 +350,7 @@ fn end(dice: &mut Dice) -> EndPlan {
         user_timeout: Duration::from_us(0),
         active: false,
         refuse: sometimes(dice, 100, 50),
+        max_run: 0,
         forget: sometimes(dice, 100, 200),
         busy: sometimes(dice, 250, 500),
         busy_for: Duration::from_us(dice.any_size(1, 50_000)),
