@@ -7,7 +7,7 @@
 use crate::src::kapi::global::Published;
 use crate::src::kapi::random::SipKey;
 use crate::src::kapi::small::Cache;
-use crate::src::kapi::{ip, memory, netns, proto};
+use crate::src::kapi::{ip, memory, netns, offload, proto};
 use crate::src::net::pernet::PerNet;
 use crate::src::net::request::Request;
 use crate::src::net::tables::Tables;
@@ -47,6 +47,7 @@ module! {
 struct RustTcpfsm {
     _sockets: proto::Registration<Rtcpfsm>,
     _packets: ip::Registration<Rtcpfsm>,
+    _runs: offload::Registration<Rtcpfsm>,
     _namespaces: netns::Registration<PerNet>,
     _instance: Published<Instance>,
     _time_waits: Cache<Waiting>,
@@ -77,6 +78,7 @@ impl kernel::Module for RustTcpfsm {
         };
         let _instance = Published::new(instance, instance_cell())?;
         let _namespaces = netns::Registration::new()?;
+        let _runs = offload::Registration::new(protocol)?;
         let _packets = ip::Registration::new(protocol).inspect_err(|error| {
             if *error == EBUSY {
                 pr_err!(
@@ -95,6 +97,7 @@ impl kernel::Module for RustTcpfsm {
         Ok(RustTcpfsm {
             _sockets,
             _packets,
+            _runs,
             _namespaces,
             _instance,
             _time_waits,

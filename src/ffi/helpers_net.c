@@ -7,6 +7,7 @@
 #include <net/addrconf.h>
 #include <net/checksum.h>
 #include <net/dst.h>
+#include <net/gso.h>
 #include <net/ip6_checksum.h>
 #include <net/ip6_route.h>
 #include <net/transp_v6.h>
@@ -337,6 +338,26 @@ bool rtcpfsm_xfrm_policy_check(struct sock *sk, struct sk_buff *skb, bool v6)
 	return v6 ? xfrm6_policy_check(sk, XFRM_POLICY_IN, skb) : xfrm4_policy_check(sk, XFRM_POLICY_IN, skb);
 }
 void rtcpfsm_nf_reset_ct(struct sk_buff *skb) { nf_reset_ct(skb); }
+void rtcpfsm_skb_set_gso(struct sk_buff *skb, u32 type, u16 size, u16 segs)
+{
+	skb_shinfo(skb)->gso_type = type;
+	skb_shinfo(skb)->gso_size = size;
+	skb_shinfo(skb)->gso_segs = segs;
+}
+u32 rtcpfsm_skb_gso_type(const struct sk_buff *skb) { return skb_shinfo(skb)->gso_type; }
+u16 rtcpfsm_skb_gso_size(const struct sk_buff *skb) { return skb_shinfo(skb)->gso_size; }
+bool rtcpfsm_skb_gso_ok(struct sk_buff *skb, u64 features) { return skb_gso_ok(skb, features); }
+void rtcpfsm_skb_segment_checksum(struct sk_buff *skb, __sum16 pseudo)
+{
+	struct tcphdr *th = tcp_hdr(skb);
+	__wsum rest = ~(__force __wsum)pseudo;
+
+	th->check = pseudo;
+	if (skb->ip_summed == CHECKSUM_PARTIAL)
+		gso_reset_checksum(skb, rest);
+	else
+		th->check = gso_make_checksum(skb, rest);
+}
 void rtcpfsm_put_page(struct page *page) { put_page(page); }
 u32 rtcpfsm_skb_mark(const struct sk_buff *skb) { return skb->mark; }
 struct net *rtcpfsm_skb_net(const struct sk_buff *skb) { return dev_net_rcu(skb->dev); }

@@ -144,6 +144,11 @@ bool rtcpfsm_skb_checksum_set_v6(struct sk_buff *skb, const struct in6_addr *sad
 				 const struct in6_addr *daddr, u8 proto, bool partial);
 bool rtcpfsm_xfrm_policy_check(struct sock *sk, struct sk_buff *skb, bool v6);
 void rtcpfsm_nf_reset_ct(struct sk_buff *skb);
+void rtcpfsm_skb_set_gso(struct sk_buff *skb, u32 type, u16 size, u16 segs);
+u32 rtcpfsm_skb_gso_type(const struct sk_buff *skb);
+u16 rtcpfsm_skb_gso_size(const struct sk_buff *skb);
+bool rtcpfsm_skb_gso_ok(struct sk_buff *skb, u64 features);
+void rtcpfsm_skb_segment_checksum(struct sk_buff *skb, __sum16 pseudo);
 void rtcpfsm_put_page(struct page *page);
 u32 rtcpfsm_skb_mark(const struct sk_buff *skb);
 struct net *rtcpfsm_skb_net(const struct sk_buff *skb);
@@ -225,5 +230,9 @@ RTCPFSM_CONST(u32, RTCPFSM_EPOLLRDHUP, (__force u32)EPOLLRDHUP);
 RTCPFSM_CONST(u32, RTCPFSM_EPOLLRDNORM, (__force u32)EPOLLRDNORM);
 RTCPFSM_CONST(u32, RTCPFSM_EPOLLWRNORM, (__force u32)EPOLLWRNORM);
 RTCPFSM_CONST(u32, RTCPFSM_INET6_PROTO_FLAGS, INET6_PROTO_NOPOLICY | INET6_PROTO_FINAL);
+RTCPFSM_CONST(u64, RTCPFSM_F_GSO_ROBUST, NETIF_F_GSO_ROBUST);
+RTCPFSM_CONST(u64, RTCPFSM_F_GSO_PARTIAL, NETIF_F_GSO_PARTIAL);
+RTCPFSM_CONST(u64, RTCPFSM_F_TCP_CSUM, NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM);
+RTCPFSM_CONST(u32, RTCPFSM_F_GSO_SHIFT, NETIF_F_GSO_SHIFT);
 RTCPFSM_CONST(u32, RTCPFSM_SIN6_LEN_RFC2133, SIN6_LEN_RFC2133);
 #endif

@@ -3,6 +3,7 @@
 
 use super::addr::Address;
 use super::netns::Net;
+use super::offload::FIXED_HEADER;
 use super::skb::Skb;
 use crate::src::ffi::bindings;
 use core::ffi::{c_int, c_uint};
@@ -19,6 +20,9 @@ pub(crate) trait Handler: 'static {
     fn receive(skb: Skb, v6: bool);
     /// An ICMP error about a packet of ours.
     fn error(message: &IcmpError<'_>);
+    /// Makes the header of a packet that stands for a run of segments that of one of them: `offset` octets of data come
+    /// before it in the run. The checksum is not its affair.
+    fn cut_header(header: &mut [u8; FIXED_HEADER], offset: u32, is_last: bool);
 }
 
 /// What an ICMP error says, in the terms of ICMPv4.

@@ -14,6 +14,7 @@ pub(crate) mod ip;
 pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod netns;
+pub(crate) mod offload;
 pub(crate) mod options;
 pub(crate) mod percpu;
 pub(crate) mod proc;

@@ -286,8 +286,9 @@ impl<P: Protocol> Guard<'_, P> {
         let sk = self.sk().raw();
         // SAFETY: We hold the socket lock; the packet is given away.
         unsafe {
-            let loopback = bindings::rtcpfsm_sk_dst_is_loopback(sk);
-            if !skb.set_checksum(local, remote, self.sk().protocol(), loopback) {
+            // See `super::offload` for where this is safe.
+            let later = skb.piece() != 0 || bindings::rtcpfsm_sk_dst_is_loopback(sk);
+            if !skb.set_checksum(local, remote, self.sk().protocol(), later) {
                 return Err(ENOMEM);
             }
             bindings::skb_set_owner_w(skb.raw(), sk);

@@ -4,6 +4,7 @@
 
 use super::addr::{Address, Endpoint};
 use super::guard::Guard;
+use super::offload;
 use super::proto::{Message, Operations};
 use super::skb::Skb;
 use super::sock::{Protocol, Sock};
@@ -37,6 +38,7 @@ pub(super) extern "C" fn init<P: Operations>(sk: *mut bindings::sock) -> c_int {
     // SAFETY: A new socket, known to nobody yet: as good as locked. The destructor that is replaced is called by ours.
     unsafe {
         Sock::<P>::init_raw(sk);
+        offload::prepare(&mut *sk);
         // For a child `sk_clone` counts, and for all of them `destruct_raw` counts down.
         bindings::rtcpfsm_sockets_allocated_inc(sk);
         (*sk).sk_destruct = Some(if Sock::<P>::from_raw(sk).is_v6() {

@@ -5,7 +5,9 @@
 
 use super::pernet::PerNet;
 use super::{kernel_state, now, time_wait, tx, Locked, Tcb};
-use crate::src::fsm::{Config, ConnError, Fate, Instant, Outbox, State, UserCall, UserError, Wake};
+use crate::src::fsm::{
+    Config, ConnError, Fate, Instant, MaxRun, Outbox, State, UserCall, UserError, Wake,
+};
 use crate::src::kapi::sock::{shutdown, wake};
 use kernel::prelude::*;
 
@@ -36,6 +38,8 @@ pub(crate) fn user(sk: &mut Locked<'_>, call: UserCall) -> Result {
 pub(crate) fn update_room(sk: &mut Locked<'_>) {
     let room = receive_room(sk);
     sk.tcb.set_receive_space(room);
+    let (octets, segments) = sk.max_run();
+    sk.tcb.set_max_run(MaxRun { octets, segments });
     let mtu = sk.path_mtu();
     if mtu != sk.path_mtu && mtu != 0 {
         sk.path_mtu = mtu;

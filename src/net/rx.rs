@@ -7,11 +7,13 @@ use super::pernet::PerNet;
 use super::tables::Object;
 use super::{effects, instance, now, request, time_wait, tx, urgent, Locked, Rtcpfsm, Socket};
 use crate::src::fsm::{
-    closed_on_segment, DropReason, Flags, Outbox, ParseError, Segment, SeqNumber, State, TimeWait,
+    self, closed_on_segment, DropReason, Flags, Outbox, ParseError, Segment, SeqNumber, State,
+    TimeWait,
 };
 use crate::src::kapi::hash::Key;
 use crate::src::kapi::ip;
 use crate::src::kapi::netns::Net;
+use crate::src::kapi::offload::FIXED_HEADER;
 use crate::src::kapi::skb::Skb;
 use kernel::prelude::*;
 
@@ -66,6 +68,10 @@ impl ip::Handler for Rtcpfsm {
     fn error(skb: &ip::IcmpError<'_>) {
         super::icmp::error(skb);
     }
+
+    fn cut_header(header: &mut [u8; FIXED_HEADER], offset: u32, is_last: bool) {
+        fsm::cut_header(header, offset, is_last);
+    }
 }
 
 /// Is it whole, for this host alone, from one host, and undamaged?
@@ -101,6 +107,7 @@ fn verify(skb: &mut Skb, v6: bool) -> Result<(Segment, Key), DropReason> {
             ParseError::BadDataOffset => DropReason::BadDataOffset,
         })?;
     segment.ce = skb.is_ce(v6);
+    segment.piece = skb.piece();
     let key = Key::new(
         skb.net(),
         (destination, segment.dst_port),
@@ -173,7 +180,7 @@ pub(crate) fn process(sk: &mut Locked<'_>, arrived: Arrived) -> Taken {
     let payload_len = skb.len().saturating_sub(header_len);
     if payload_len < segment.payload_len {
         segment.payload_len = payload_len;
-        segment.flags = without_fin(segment.flags);
+        segment.flags = segment.flags.without(Flags::FIN);
     }
     let config = per_net.config();
     let mut out = Outbox::new();
@@ -230,10 +237,6 @@ fn has_room(sk: &mut Locked<'_>, skb: &Skb, seq: SeqNumber) -> bool {
     is_next && sk.sk().rcv_queued() == 0 && sk.force_receive_memory(skb)
 }
 
-fn without_fin(flags: Flags) -> Flags {
-    Flags::from_bits(flags.bits() & !Flags::FIN.bits())
-}
-
 /// A packet that waited while a process owned the socket.
 pub(crate) fn backlog(sk: &mut Locked<'_>, skb: Skb) {
     let header = skb.linear_up_to(u32::MAX);
@@ -242,6 +245,7 @@ pub(crate) fn backlog(sk: &mut Locked<'_>, skb: Skb) {
     };
     let key = sk.sk().key();
     segment.ce = skb.is_ce(!key.remote.is_v4());
+    segment.piece = skb.piece();
     let arrived = Arrived {
         interfaces: (0, 0),
         mark: skb.mark(),

@@ -26,9 +26,13 @@ pub(crate) fn mss_of_mtu(mtu: u32, v4: bool) -> u16 {
 #[inline]
 pub(crate) fn send(sk: &mut Locked<'_>, segment: &SegmentOut) -> bool {
     let key = sk.sk().key();
-    let Some(skb) = packet(sk, &key, segment) else {
-        return false;
+    let Some(mut skb) = packet(sk, &key, segment) else {
+        // Too many small pieces of memory for a large packet, or no memory: segment by segment they are fewer.
+        return segment.piece != 0 && segment.pieces().all(|piece| send(sk, &piece));
     };
+    if segment.piece != 0 {
+        skb.set_run(key.remote.is_v4(), segment.piece, segment.count());
+    }
     if segment.ect != sk.ect {
         sk.ect = segment.ect;
         sk.set_ecn_capable(segment.ect);
@@ -49,6 +53,9 @@ fn packet(sk: &mut Locked<'_>, key: &Key, segment: &SegmentOut) -> Option<Skb> {
     if len > 0 {
         let from = segment.seq.distance_from(sk.queue_start);
         if !sk.send_queue_attach(&mut skb, from, len) {
+            if segment.piece != 0 {
+                return None;
+            }
             // Too many small pieces for one packet's list: copy them.
             skb = header(key, segment, len as usize)?;
             if !sk.send_queue_copy(&mut skb, from, len) {
