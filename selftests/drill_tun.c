@@ -7,6 +7,7 @@
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/ipv6.h>
+#include <linux/ipv6_route.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,19 +36,40 @@ static void set_address4(int s, struct ifreq *ifr, unsigned long request, const 
 		fail("address %s: %s", addr, strerror(errno));
 }
 
-/* The kernel makes an IPv6 address usable a little later, in a work item. */
+/* Whether packets to an address of ours are taken: its route is there. */
+static bool has_local_route6(const struct in6_addr *addr)
+{
+	char line[256], dest[33], *p = dest;
+	unsigned int prefix, flags;
+	bool found = false;
+	FILE *routes = fopen("/proc/net/ipv6_route", "r");
+	size_t i;
+
+	if (!routes)
+		fail("/proc/net/ipv6_route: %s", strerror(errno));
+	for (i = 0; i < sizeof(addr->s6_addr); i++)
+		p += sprintf(p, "%02x", addr->s6_addr[i]);
+	while (!found && fgets(line, sizeof(line), routes))
+		found = !strncmp(line, dest, 32) && sscanf(line, "%*s %x %*s %*s %*s %*s %*s %*s %x", &prefix, &flags) == 2 &&
+			prefix == 128 && (flags & RTF_LOCAL);
+	fclose(routes);
+	return found;
+}
+
+/* The kernel makes an IPv6 address usable a little later, in a work item, and its route in the same item, after that. */
 static void set_address6(int ifindex, const char *addr)
 {
 	struct in6_ifreq req = { .ifr6_prefixlen = 64, .ifr6_ifindex = ifindex };
 	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6 };
 	uint64_t deadline = now_us() + 10000 * MS;
 	int s = socket(AF_INET6, SOCK_DGRAM, 0);
+	bool bound = false;
 
 	inet_pton(AF_INET6, addr, &req.ifr6_addr);
 	sin6.sin6_addr = req.ifr6_addr;
 	if (s < 0 || ioctl(s, SIOCSIFADDR, &req))
 		fail("address %s: %s", addr, strerror(errno));
-	while (bind(s, (struct sockaddr *)&sin6, sizeof(sin6))) {
+	while (!(bound = bound || !bind(s, (struct sockaddr *)&sin6, sizeof(sin6))) || !has_local_route6(&req.ifr6_addr)) {
 		if (now_us() > deadline)
 			fail("address %s does not become usable", addr);
 		usleep(1000);
