@@ -241,8 +241,11 @@ impl<L: RecordList> Tcb<L> {
             // MUST-11: what a listener spawned goes away, and nobody is told.
             State::SynReceived if self.passive => self.end(now, Event::RcvRstPassive, None, out),
             State::SynReceived => self.end(now, Event::RcvRst, Some(ConnError::Refused), out),
-            // Both sides have closed: nothing is lost.
-            State::Closing | State::LastAck => self.end(now, Event::RcvRst, None, out),
+            // Both sides have closed: nothing is lost but what the peer has not acknowledged.
+            State::Closing | State::LastAck => {
+                let error = (self.send_queue_len() != 0).then_some(ConnError::Reset);
+                self.end(now, Event::RcvRst, error, out);
+            }
             State::CloseWait => self.end(now, Event::RcvRst, Some(ConnError::BrokenPipe), out),
             _ => self.end(now, Event::RcvRst, Some(ConnError::Reset), out),
         }

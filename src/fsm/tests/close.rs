@@ -307,6 +307,32 @@ fn the_program_can_tell_a_reset_from_a_close() {
     assert!(out.fin_received && out.error.is_none());
 }
 
+/// RFC 9293 3.10.7.4, second, tells nobody when both sides have closed. But data that was not acknowledged is lost.
+#[test]
+fn the_program_learns_that_its_last_data_is_lost() {
+    for (fin_first, state) in [(true, State::LastAck), (false, State::Closing)] {
+        let mut host = Host::established();
+        let fin = seg(FIN | ACK, IRS + 1, ISS + 1);
+        if fin_first {
+            host.arrive(fin);
+        }
+        host.queue(5);
+        host.user(UserCall::ShutdownWrite);
+        if !fin_first {
+            host.arrive(fin);
+        }
+        assert_eq!(host.state(), state);
+        let mut acknowledged = host.clone();
+        let out = host.arrive(seg(RST, IRS + 2, 0));
+        assert_eq!(out.error, Some(ConnError::Reset));
+        // All but the FIN has arrived: nothing is lost.
+        acknowledged.arrive(seg(ACK, IRS + 2, ISS + 6));
+        assert_eq!(acknowledged.state(), state);
+        let out = acknowledged.arrive(seg(RST, IRS + 2, 0));
+        assert_eq!((out.fate, out.error), (Fate::Closed, None));
+    }
+}
+
 /// A FIN, an ACK or an RST is not lost because the reader is slow.
 #[test]
 fn must_66_control_is_processed_while_the_window_is_zero() {
