@@ -19,7 +19,7 @@ const QUICK_ACKS: u8 = 16;
 const FULL_SEGMENT: u16 = 536;
 
 /// What is known of the acknowledgments that we owe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Acks {
     /// Data waits for its ACK until then.
     pub(super) deadline: Option<Instant>,

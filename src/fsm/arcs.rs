@@ -9,7 +9,7 @@ use super::outbox::Outbox;
 use super::reasons::DropReason;
 
 /// The state of a connection (RFC 9293 section 3.3.2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(crate) enum State {
     /// There is no connection.
@@ -327,7 +327,7 @@ impl ArcId {
 }
 
 /// The state of one object. Its field is private: only [`take`](Self::take) changes it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct MachineState {
     state: State,
 }

@@ -33,7 +33,7 @@ const LOW_RTT_US: u64 = 1_000;
 const TICK_US: u32 = 1_000;
 
 /// What is measured for the buffers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Tuning {
     /// The payload of a full segment in parts of its memory.
     parts: u8,

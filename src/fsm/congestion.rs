@@ -28,7 +28,7 @@ const SLOW_START_LIMIT_AFTER_TIMEOUT: u32 = 1;
 const SLOW_START_LIMIT_HYSTART: u32 = 8;
 
 /// The algorithms, by the names that TCP_CONGESTION has for them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// RFC 5681.
     Reno,
@@ -101,7 +101,7 @@ pub(crate) trait Algorithm: Copy {
 }
 
 /// The algorithm in use, and its state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum State {
     Reno(Reno),
     Cubic(Cubic),
@@ -134,7 +134,7 @@ impl State {
 }
 
 /// What was before a response to congestion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Before {
     cwnd: u32,
     ssthresh: u32,
@@ -142,7 +142,7 @@ struct Before {
 }
 
 /// The congestion state of one connection; all windows are in octets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Congestion {
     /// The congestion window: how much may be in flight. At least a segment.
     cwnd: u32,

@@ -33,7 +33,7 @@ const MAX_DISTANCE_MS: u64 = 2_000_000;
 const MS3_PER_S3: u64 = 1_000_000_000;
 
 /// Where Cubic is on its curve.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Cubic {
     /// W_max in octets, less what fast convergence takes; 0: no congestion was met that could tell.
     w_max: u32,

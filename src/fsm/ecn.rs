@@ -13,7 +13,7 @@ use super::time::Instant;
 const OFFER: u8 = 1;
 
 /// What ECN remembers of a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Ecn {
     /// Offered in SYN-SENT, agreed upon after it.
     pub(super) on: bool,

@@ -29,7 +29,7 @@ const CSS_ROUNDS: u8 = 5;
 const INFINITE_US: u32 = u32::MAX;
 
 /// The search for the end of slow start; times in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct HyStart {
     /// lastRoundMinRTT.
     last_round_us: u32,

@@ -10,7 +10,7 @@ use super::tcb::{Tcb, TIMESTAMPS_LEN};
 use super::time::{Duration, Instant};
 
 /// What went over the wire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Traffic {
     /// Octets of data that were sent, those that were sent again included.
     pub(crate) bytes_sent: u64,

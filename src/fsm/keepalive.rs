@@ -17,7 +17,7 @@ use super::timers::TimerKind;
 const LEAST_WAIT: Duration = Duration::from_ms(2);
 
 /// What is known of the peer's life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Liveness {
     /// When an acceptable acknowledgment last came.
     pub(super) heard_at: Instant,

@@ -3,6 +3,7 @@
 //! SEGMENT ARRIVES in CLOSED and LISTEN (RFC 9293 sections 3.10.7.1 and 3.10.7.2), and the half-open request that a
 //! listener makes of a SYN: SYN-RECEIVED in a few octets, until the third segment of the handshake comes.
 
+use super::abstraction::some_time_after;
 use super::arcs::{Event, MachineState, State};
 use super::config::Config;
 use super::dispatch::{rst_for, rst_for_ack};
@@ -88,7 +89,7 @@ pub(crate) enum ReqTimer {
 }
 
 /// A half-open request: SYN-RECEIVED after a passive open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SynReq {
     machine: MachineState,
     ts_on: bool,
@@ -470,6 +471,15 @@ impl SynReq {
     #[inline]
     pub(crate) fn next_deadline(&self) -> Option<(TimerKind, Instant)> {
         Some((TimerKind::SynAck, self.deadline))
+    }
+
+    /// Forgets all times, as [`Tcb::forget_time`].
+    #[allow(dead_code, reason = "the module does not call it, model checking does")]
+    pub(crate) fn forget_time(&mut self, now: Instant, passed: bool) {
+        self.since = now;
+        self.deadline = some_time_after(now);
+        self.last_challenge = now;
+        self.challenged &= !passed;
     }
 
     /// The listener goes away, and the request with it: the peer is told by an RST, which is valid in SYN-SENT, too.

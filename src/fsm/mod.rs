@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod abstraction;
 pub(crate) mod ack;
 pub(crate) mod acks;
 pub(crate) mod arcs;

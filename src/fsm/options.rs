@@ -54,7 +54,7 @@ impl Timestamps {
 }
 
 /// A range of sequence numbers that has arrived out of order: from `left` up to and without `right`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct SackBlock {
     /// The first sequence number of the range.
     pub(crate) left: SeqNumber,
@@ -531,7 +531,7 @@ mod tests {
             sack_permitted: true,
             ..OutOptions::none()
         };
-        assert_eq!(emitted(&options, false), []);
+        assert!(emitted(&options, false).is_empty());
         assert_eq!(
             emitted(&options, true),
             [2, 4, 0x05, 0xb4, 1, 1, 4, 2, 1, 3, 3, 7]

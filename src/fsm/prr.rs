@@ -6,7 +6,7 @@
 use core::num::NonZeroU32;
 
 /// One episode of recovery; all in octets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Prr {
     /// What is to be in flight at the end.
     target: u32,

@@ -23,7 +23,7 @@ const SACK_BLOCK_LEN: u32 = 8;
 const MAX_BLOCKS_WITH_TIMESTAMPS: u32 = 3;
 
 /// What is known of the gaps beside the ranges that are held.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Gaps {
     /// The peer's FIN came behind a gap: its number.
     pub(super) fin_at: Option<SeqNumber>,

@@ -26,7 +26,7 @@ const REO_WND_PERSIST: u8 = 16;
 pub(super) const TIMER_MARGIN: Duration = Duration::from_ms(2);
 
 /// Where the sender stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Phase {
     /// Nothing is known to be lost.
     Open,
@@ -39,7 +39,7 @@ pub(crate) enum Phase {
 }
 
 /// What loss detection and recovery remember.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Recovery {
     pub(super) phase: Phase,
     pub(super) probe: Probe,
@@ -140,6 +140,15 @@ impl Recovery {
         if let Some(rtt) = rtt {
             self.note_min_rtt(now, rtt);
         }
+    }
+
+    /// Forgets the times, for [`abstraction`](super::abstraction).
+    pub(super) fn forget_time(&mut self) {
+        self.rack_rtt_us = 0;
+        self.rack_sent_us = 0;
+        self.min_rtt_us = 0;
+        self.min_rtt_at_ms = 0;
+        self.retransmit_ts = 0;
     }
 
     fn note_min_rtt(&mut self, now: Instant, rtt: Duration) {

@@ -7,7 +7,7 @@ use super::congestion::{Algorithm, WindowAck};
 use super::time::{Duration, Instant};
 
 /// What Reno remembers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Reno {
     /// Octets that were acknowledged since the window was last widened.
     acked: u32,

@@ -30,7 +30,7 @@ const MAX_SAMPLE_US: u64 = MAX_RTO.as_us();
 const MAX_BACKOFF: u8 = 10;
 
 /// The estimator of one connection's round-trip time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RttEstimator {
     /// SRTT in microseconds; 0 before the first sample.
     srtt_us: u32,

@@ -94,7 +94,7 @@ impl SegmentOut {
 }
 
 /// How large a run of segments may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MaxRun {
     /// So many octets of data at most; less than two segments: there are no runs.
     pub(crate) octets: u32,

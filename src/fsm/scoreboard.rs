@@ -89,7 +89,7 @@ impl Delivery {
 }
 
 /// The sums of the scoreboard, in octets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Sums {
     /// What the peer holds out of order.
     pub(crate) sacked: u32,

@@ -35,7 +35,7 @@ const SYN_ACK_SECS: (u32, u32) = (1, 120);
 pub(crate) struct BadValue;
 
 /// How long an orphan waits in FIN-WAIT-2 (TCP_LINGER2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Linger2 {
     /// As long as the namespace says ([`Config::fin_timeout`]).
     Default,
@@ -46,7 +46,7 @@ pub(crate) enum Linger2 {
 }
 
 /// When data is acknowledged (TCP_QUICKACK).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum AckMode {
     /// As the machine sees fit.
     Auto,
@@ -57,7 +57,7 @@ pub(crate) enum AckMode {
 }
 
 /// The options of one socket. What is 0 was not set: the namespace's setting counts then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Settings {
     /// Small segments are not held back: Nagle is off (TCP_NODELAY, MUST-17).
     pub(crate) nodelay: bool,

@@ -15,7 +15,7 @@ use super::timers::TimerKind;
 const WORST_DELAYED_ACK: Duration = Duration::from_ms(200);
 
 /// A tail loss probe that was not answered yet (RFC 8985 section 7.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Probe {
     None,
     /// It carried new data.

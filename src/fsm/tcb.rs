@@ -81,7 +81,7 @@ pub(crate) struct Status {
 /// A connection, or a socket without one (CLOSED and LISTEN included).
 ///
 /// `L` is the memory for what must be known of single segments.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Tcb<L: RecordList> {
     machine: MachineState,
 

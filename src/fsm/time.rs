@@ -7,7 +7,7 @@
 use core::ops::{Add, Sub};
 
 /// A point in time, in microseconds since boot (monotonic).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Instant {
     us: u64,
 }
@@ -42,7 +42,7 @@ impl Add<Duration> for Instant {
 }
 
 /// A length of time in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Duration {
     us: u64,
 }

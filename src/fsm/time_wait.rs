@@ -2,6 +2,7 @@
 
 //! TIME-WAIT in a few octets (RFC 9293 section 3.10.7.4; RFC 6191; RFC 1337).
 
+use super::abstraction::some_time_after;
 use super::arcs::{Event, MachineState, State};
 use super::config::Config;
 use super::options::{OutOptions, Timestamps};
@@ -48,7 +49,7 @@ pub(crate) struct ReuseFloor {
 }
 
 /// A connection in TIME-WAIT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TimeWait {
     deadline: Instant,
     /// When the state was entered, in milliseconds, modulo 2^32.
@@ -313,6 +314,13 @@ impl TimeWait {
             iss: self.iss_floor(),
             ts_offset: self.ts_offset,
         })
+    }
+
+    /// Forgets all times, as [`Tcb::forget_time`].
+    #[allow(dead_code, reason = "the module does not call it, model checking does")]
+    pub(crate) fn forget_time(&mut self, now: Instant) {
+        self.since_ms = ms(now);
+        self.deadline = some_time_after(now);
     }
 
     /// When the state was entered, rounded down to milliseconds. It is less than 49 days before the deadline.

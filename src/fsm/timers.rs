@@ -23,7 +23,7 @@ const MAX_OVERRIDE: Duration = Duration::from_ms(500);
 const CORK_CEILING: Duration = Duration::from_ms(200);
 
 /// The timers of connections, requests and TIME-WAITs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(crate) enum TimerKind {
     /// A SYN, data or a FIN is sent again.

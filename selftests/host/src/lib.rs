@@ -23,6 +23,8 @@
 mod fsm;
 
 pub mod fuzzing;
+#[cfg(feature = "model")]
+pub mod model;
 pub mod picture;
 pub mod prediction;
 mod records;

@@ -14,7 +14,7 @@ mod program;
 mod receive;
 mod report;
 mod scenario;
-mod trace;
+pub(crate) mod trace;
 mod watch;
 mod world;
 
