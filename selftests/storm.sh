@@ -18,7 +18,7 @@ if [ "$proto" = 6 ]; then
 fi
 # A kernel with checkers is ten to twenty times slower.
 steps=${STORM_STEPS:-10000}
-if [ -z "${STORM_STEPS:-}" ] && [ -e /sys/kernel/debug/kmemleak ]; then steps=1500; fi
+if [ -z "${STORM_STEPS:-}" ] && [ -e /sys/kernel/debug/kmemleak ]; then steps=600; fi
 seed=${STORM_SEED:-$(($(date +%s%N) % 1000000))}
 host='' # set by setup_ns
 
