@@ -47,7 +47,7 @@ of_module() {
 of_init() {
 	local start end
 	start=$(awk '$3 == "do_one_initcall" { print $1; exit }' /proc/kallsyms)
-	end=$(awk -v s="$start" '$1 > s && tolower($2) == "t" { print $1 }' /proc/kallsyms | sort | head -n 1)
+	end=$(awk -v s="$start" '$1 > s && tolower($2) == "t" && (e == "" || $1 < e) { e = $1 } END { print e }' /proc/kallsyms)
 	only_under "0x$start" "0x$end"
 }
 
