@@ -55,7 +55,7 @@ transfer() {
 	: >"$work/server"
 	RTCPFSM_PROTO=$proto nsenter --net="/run/netns/$server" -- "$here/netem" serve "$address" "$transfer_port" "$down" "$up" "$@" >"$work/server" 2>&1 &
 	serving=$!
-	if ! wait_until 10 grep -q listening "$work/server"; then
+	if ! wait_until "$transfer_patience" grep -q listening "$work/server"; then
 		cat "$work/server"
 		return 1
 	fi
@@ -70,5 +70,7 @@ transfer() {
 	return "$status"
 }
 transfer_port=7000
+# Seconds for the server to begin.
+transfer_patience=10
 # What the client's end is given by transfer().
 client_options=()

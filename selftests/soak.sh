@@ -18,6 +18,8 @@ fi
 seconds=20
 if [ -n "${SOAK_MINUTES:-}" ]; then seconds=$((60 * SOAK_MINUTES)); fi
 stormy='' flooder='' target='' # set by setup_ns
+# With everything else going on, a program takes long to start.
+transfer_patience=120
 export RTCPFSM_PROTO=$proto
 
 over() { [ "$SECONDS" -ge "$end" ]; }
