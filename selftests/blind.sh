@@ -48,7 +48,7 @@ limit=$((peers / 5))
 set_sysctl "$host" max_tw_buckets $limit
 time_wait() { attack 4 time-wait "$peers" && gauge_at_most TIME-WAIT $limit >&2; }
 attacked "TIME-WAIT: $peers connections leave at most $limit of them" time_wait
-attacked 'accept queue: a backlog of 100 holds though nobody accepts, and an honest client is served after' attack 4 accept "$peers" 100
+attacked "accept queue: a backlog of $((peers / 10)) holds though nobody accepts, and an honest client is served after" attack 4 accept "$peers" $((peers / 10))
 attacked 'RFC 9293 3.8.6: with peers that open no window, or never acknowledge, send buffers hold' attack 4 windows "$peers"
 orphans_end() {
 	set_sysctl "$host" max_orphans $((peers / 10))
