@@ -57,6 +57,7 @@ transfer() {
 	serving=$!
 	if ! wait_until "$transfer_patience" grep -q listening "$work/server"; then
 		cat "$work/server"
+		kill "$serving" 2>/dev/null
 		return 1
 	fi
 	RTCPFSM_PROTO=$proto in_ns "$client" "$here/netem" call "$address" "$transfer_port" "$up" "$down" "${client_options[@]}" >"$work/client" 2>&1 || {
