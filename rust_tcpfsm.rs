@@ -78,15 +78,16 @@ impl kernel::Module for RustTcpfsm {
         };
         let _instance = Published::new(instance, instance_cell())?;
         let _namespaces = netns::Registration::new()?;
-        let _runs = offload::Registration::new(protocol)?;
-        let _packets = ip::Registration::new(protocol).inspect_err(|error| {
+        let tell = |error: &Error| {
             if *error == EBUSY {
                 pr_err!(
                     "IP protocol {} is in use; choose another with protocol=\n",
                     protocol
                 );
             }
-        })?;
+        };
+        let _runs = offload::Registration::new(protocol).inspect_err(tell)?;
+        let _packets = ip::Registration::new(protocol).inspect_err(tell)?;
         let _sockets =
             proto::Registration::new(protocol, memory::default_limits(), [4096, 16384, 4 << 20])?;
         pr_info!(
