@@ -310,4 +310,23 @@ mod tests {
         assert_eq!(after.data_segs_in - before.data_segs_in, 2);
         assert_eq!(after.largest_in, 1_000);
     }
+
+    #[test]
+    fn a_run_arrives_behind_a_gap_and_in_part_again() {
+        let run = |at: u32, len: u32| Segment {
+            piece: 1_000,
+            ..data(seg(ACK, IRS + 1 + at, ISS + 1), len)
+        };
+        let mut host = Host::established();
+        host.arrive(run(3_000, 3_000));
+        // RFC 5681 4.2: at once, for the sender to learn of the gap.
+        assert_eq!(host.only().ack, raw(IRS + 1));
+        assert_eq!(host.kept, [(raw(IRS + 3_001), 3_000)]);
+        host.arrive(run(0, 2_000));
+        assert_eq!((host.delivered, host.only().ack), (2_000, raw(IRS + 2_001)));
+        // Half of it came before, and what it ends with is kept.
+        host.arrive(run(1_000, 3_000));
+        assert_eq!((host.delivered, host.only().ack), (6_000, raw(IRS + 6_001)));
+        assert_eq!(host.kept, []);
+    }
 }
