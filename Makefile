@@ -2,7 +2,7 @@
 # Every task by name. The module itself is built by the kernel's kbuild, from Kbuild.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test host-test guest-test netem differential storm cycles soak goodput bench simulate model fuzz conformance module kernels shell lint doc clean
+.PHONY: help run test host-test guest-test netem differential storm cycles soak goodput bench simulate model mutants fuzz conformance module kernels shell lint doc clean
 
 # A build directory of its own for each of several checkouts' or people's runs.
 BUILD ?= $(CURDIR)/build
@@ -23,6 +23,7 @@ help:
 	@echo "make bench        instructions, time and memory beside native TCP and UDP (BENCH='short_conn rr_1b' some; build/bench)"
 	@echo 'make simulate     SEEDS=10000 connections of two machines over simulated networks, on the host, in seconds'
 	@echo 'make model        every order of events between two machines and a bad network, on the host (a quarter of an hour)'
+	@echo "make mutants      breaks src/fsm in small ways, and sees whether its tests notice (FILES='seq window' some; an hour or two)"
 	@echo 'make fuzz         MINUTES=1 of fuzzing for each target, on the host (wants cargo-fuzz and a nightly compiler)'
 	@echo 'make conformance  RFC 9293 requirement by requirement: which test proves it (after make test)'
 	@echo 'make lint         rustfmt, clippy, shellcheck'
@@ -73,6 +74,9 @@ simulate:
 
 model:
 	@cd selftests/host && CARGO_TARGET_DIR='$(BUILD)/host' cargo run --release --quiet --bin model -- $(CONFIGURATIONS)
+
+mutants:
+	@qemu/mutants.sh
 
 fuzz:
 	@qemu/fuzz.sh

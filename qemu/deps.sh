@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# deps.sh build|guest|lint|host..: sees to it that the tools for these tasks are there: packages by
+# deps.sh build|guest|lint|host|mutants..: sees to it that the tools for these tasks are there: packages by
 # apt-get as root, bindgen in the cache. Does nothing where all is there.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -103,6 +103,11 @@ host_tools() {
 	want python3 python3
 }
 
+mutants_tools() {
+	cargo_tool
+	want rsync rsync
+}
+
 collect() {
 	packages=() lacking=()
 	local task
@@ -128,7 +133,20 @@ if [ ${#packages[@]} -gt 0 ]; then
 	[ ${#packages[@]} = 0 ] || die "still not found after the installation: ${lacking[*]}"
 fi
 
+# install_mutants: cargo-mutants, in the cache as bindgen.
+install_mutants() {
+	local part=$cache/cargo-mutants.part
+	[ ! -x "$cache/cargo-mutants-$mutants_version/bin/cargo-mutants" ] || return 0
+	say "Building cargo-mutants $mutants_version (some minutes)."
+	mkdir -p "$cache"
+	cargo install --quiet cargo-mutants --version "$mutants_version" --locked --root "$part" </dev/null >&2 ||
+		die "cargo install cargo-mutants --version $mutants_version failed"
+	rm -rf "$cache/cargo-mutants-$mutants_version"
+	mv "$part" "$cache/cargo-mutants-$mutants_version"
+}
+
 for task in "$@"; do
+	if [ "$task" = mutants ]; then install_mutants; fi
 	[ "$task" = build ] || continue
 	if [ ! -x "$bindgen" ]; then
 		[ -z "${BINDGEN:-}" ] || die "BINDGEN=$BINDGEN is no program"

@@ -7,6 +7,9 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/rust_tcpfsm
 # shellcheck disable=SC2034  # for the scripts that source this one
 build=$(realpath -m "${BUILD:-$top/build}")
 bindgen_version=0.72.1
+# Breaks the machine in small ways, to see whether its tests notice.
+# shellcheck disable=SC2034
+mutants_version=27.1.0
 # Supported kernels, newest first: the version in the name of Debian's source package.
 # shellcheck disable=SC2034
 kernel_series=(7.3 7.2)
