@@ -14,7 +14,6 @@ use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
-use kernel::sync::atomic::Relaxed;
 
 /// Proof that the socket is locked and that no other context owns it: the locked data, and what else the lock guards.
 pub(crate) struct Guard<'a, P: Protocol> {
@@ -174,11 +173,11 @@ impl<'a, P: Protocol> Guard<'a, P> {
     /// Makes the timer fire at `deadline_us` (microseconds since boot), or a little earlier: it asks then.
     #[inline]
     pub(crate) fn arm_timer(&mut self, deadline_us: u64) {
-        let pending = self.sk.timer_at().load(Relaxed);
+        let pending = self.sk.timer_at().load();
         if pending != 0 && pending <= deadline_us {
             return;
         }
-        self.sk.timer_at().store(deadline_us.max(1), Relaxed);
+        self.sk.timer_at().store(deadline_us.max(1));
         let at = time::deadline_to_jiffies(deadline_us);
         // SAFETY: The socket is alive. The timer has its reference before it can fire: `sk_reset_timer` takes it after that,
         // and a tick in between could put the file's, perhaps the last one.
@@ -193,9 +192,9 @@ impl<'a, P: Protocol> Guard<'a, P> {
 
     /// Disarms the timer.
     pub(crate) fn stop_timer(&mut self) {
-        self.sk.timer_deferred().store(0, Relaxed);
-        if self.sk.timer_at().load(Relaxed) != 0 {
-            self.sk.timer_at().store(0, Relaxed);
+        self.sk.timer_deferred().store(0);
+        if self.sk.timer_at().load() != 0 {
+            self.sk.timer_at().store(0);
             // SAFETY: The socket is alive.
             unsafe {
                 bindings::sk_stop_timer(self.sk.raw(), bindings::rtcpfsm_sk_timer(self.sk.raw()));
@@ -204,23 +203,23 @@ impl<'a, P: Protocol> Guard<'a, P> {
     }
 
     fn run_timer(&mut self) {
-        self.sk.timer_at().store(0, Relaxed);
+        self.sk.timer_at().store(0);
         P::on_timer(self);
     }
 
     /// Asks for [`Protocol::on_release`] when this process lets the socket go.
     pub(crate) fn defer(&mut self) {
-        self.sk.release_deferred().store(1, Relaxed);
+        self.sk.release_deferred().store(1);
     }
 
     /// Does what was left for this moment. The spin lock is held, and the socket not yet given up.
     pub(super) fn run_deferred(&mut self) {
-        if self.sk.timer_deferred().load(Relaxed) != 0 {
-            self.sk.timer_deferred().store(0, Relaxed);
+        if self.sk.timer_deferred().load() != 0 {
+            self.sk.timer_deferred().store(0);
             self.run_timer();
         }
-        if self.sk.release_deferred().load(Relaxed) != 0 {
-            self.sk.release_deferred().store(0, Relaxed);
+        if self.sk.release_deferred().load() != 0 {
+            self.sk.release_deferred().store(0);
             P::on_release(self);
         }
     }
@@ -484,6 +483,6 @@ pub(super) extern "C" fn timer_fired<P: Protocol>(timer: *mut bindings::timer_li
     match locked.unowned() {
         Some(guard) => guard.run_timer(),
         // The owner runs it when it lets go: `Guard::run_deferred`.
-        None => sk.timer_deferred().store(1, Relaxed),
+        None => sk.timer_deferred().store(1),
     }
 }

@@ -12,11 +12,11 @@ use super::lock::{BhLock, BhLockGuard, Class};
 use super::netns::Net;
 use super::small::{Small, SmallObject};
 use super::sock::{Protocol, Sock};
+use super::word::Word;
 use crate::src::ffi::bindings;
 use core::marker::PhantomData;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
-use kernel::sync::atomic::{Acquire, Atomic, Relaxed, Release};
 use kernel::sync::rcu;
 
 /// What kind of object a [`Head`] belongs to. `Socket` is zero: what fresh zeroed memory of a socket says.
@@ -79,41 +79,41 @@ const KIND_MASK: u32 = 0xff;
 #[repr(C)]
 pub(crate) struct Head {
     /// Next in the chain, or the chain's end mark (odd). Zero in memory that is being reused.
-    next: Atomic<usize>,
+    next: Word<usize>,
     /// The word that points here: zero when in no chain. Guarded by the bucket's lock.
-    pprev: Atomic<usize>,
-    bind_next: Atomic<usize>,
-    bind_pprev: Atomic<usize>,
-    net: Atomic<usize>,
-    local: [Atomic<u64>; 2],
-    remote: [Atomic<u64>; 2],
-    ports: Atomic<u32>,
-    hash: Atomic<u32>,
-    bound_device: Atomic<u32>,
-    kind_flags: Atomic<u32>,
+    pprev: Word<usize>,
+    bind_next: Word<usize>,
+    bind_pprev: Word<usize>,
+    net: Word<usize>,
+    local: [Word<u64>; 2],
+    remote: [Word<u64>; 2],
+    ports: Word<u32>,
+    hash: Word<u32>,
+    bound_device: Word<u32>,
+    kind_flags: Word<u32>,
 }
 
 impl Head {
     /// A head in no table.
     pub(crate) const fn new(kind: Kind) -> Self {
         Head {
-            next: Atomic::new(0),
-            pprev: Atomic::new(0),
-            bind_next: Atomic::new(0),
-            bind_pprev: Atomic::new(0),
-            net: Atomic::new(0),
-            local: [Atomic::new(0), Atomic::new(0)],
-            remote: [Atomic::new(0), Atomic::new(0)],
-            ports: Atomic::new(0),
-            hash: Atomic::new(0),
-            bound_device: Atomic::new(0),
-            kind_flags: Atomic::new(kind as u32),
+            next: Word::new(0),
+            pprev: Word::new(0),
+            bind_next: Word::new(0),
+            bind_pprev: Word::new(0),
+            net: Word::new(0),
+            local: [Word::new(0), Word::new(0)],
+            remote: [Word::new(0), Word::new(0)],
+            ports: Word::new(0),
+            hash: Word::new(0),
+            bound_device: Word::new(0),
+            kind_flags: Word::new(kind as u32),
         }
     }
 
     /// The kind of object that this head lies in.
     pub(crate) fn kind(&self) -> Kind {
-        match self.kind_flags.load(Relaxed) & KIND_MASK {
+        match self.kind_flags.load() & KIND_MASK {
             1 => Kind::Request,
             2 => Kind::TimeWait,
             _ => Kind::Socket,
@@ -122,32 +122,32 @@ impl Head {
 
     /// Is this flag (see [`flag`]) set?
     pub(crate) fn has(&self, flag: u32) -> bool {
-        self.kind_flags.load(Relaxed) & flag != 0
+        self.kind_flags.load() & flag != 0
     }
 
     /// All flags; copied from a socket to what takes its place.
     pub(crate) fn flags(&self) -> u32 {
-        self.kind_flags.load(Relaxed) & !KIND_MASK
+        self.kind_flags.load() & !KIND_MASK
     }
 
     /// Sets or clears flags. The caller owns the object (socket lock, or nobody else knows it yet).
     pub(crate) fn set_flags(&self, flags: u32, on: bool) {
-        let old = self.kind_flags.load(Relaxed);
+        let old = self.kind_flags.load();
         let new = if on { old | flags } else { old & !flags };
-        self.kind_flags.store(new, Relaxed);
+        self.kind_flags.store(new);
     }
 
     /// Writes the key. The object is in no table that is searched by the parts that change.
     pub(crate) fn set_key(&self, key: &Key, hash: u32) {
-        self.net.store(key.net, Relaxed);
+        self.net.store(key.net);
         for (word, value) in self.local.iter().zip(key.local.0) {
-            word.store(value, Relaxed);
+            word.store(value);
         }
         for (word, value) in self.remote.iter().zip(key.remote.0) {
-            word.store(value, Relaxed);
+            word.store(value);
         }
-        self.ports.store(key.ports, Relaxed);
-        self.hash.store(hash, Relaxed);
+        self.ports.store(key.ports);
+        self.hash.store(hash);
     }
 
     /// The key as it is now.
@@ -155,25 +155,25 @@ impl Head {
         let [l0, l1] = &self.local;
         let [r0, r1] = &self.remote;
         Key {
-            net: self.net.load(Relaxed),
-            local: Address([l0.load(Relaxed), l1.load(Relaxed)]),
-            remote: Address([r0.load(Relaxed), r1.load(Relaxed)]),
-            ports: self.ports.load(Relaxed),
+            net: self.net.load(),
+            local: Address([l0.load(), l1.load()]),
+            remote: Address([r0.load(), r1.load()]),
+            ports: self.ports.load(),
         }
     }
 
     /// The hash that the key was stored with.
     pub(crate) fn hash(&self) -> u32 {
-        self.hash.load(Relaxed)
+        self.hash.load()
     }
 
     /// The device (SO_BINDTODEVICE) as an interface index; 0: any.
     pub(crate) fn bound_device(&self) -> u32 {
-        self.bound_device.load(Relaxed)
+        self.bound_device.load()
     }
 
     pub(crate) fn set_bound_device(&self, index: u32) {
-        self.bound_device.store(index, Relaxed);
+        self.bound_device.store(index);
     }
 
     /// A number of its own, to choose between equals.
@@ -183,25 +183,25 @@ impl Head {
 
     /// Is it in a table of connections or of listeners?
     pub(crate) fn is_hashed(&self) -> bool {
-        self.pprev.load(Relaxed) != 0
+        self.pprev.load() != 0
     }
 
     /// Does it hold a port?
     pub(crate) fn is_bound(&self) -> bool {
-        self.bind_pprev.load(Relaxed) != 0
+        self.bind_pprev.load() != 0
     }
 
     /// The hash first: it decides nearly always.
     #[inline]
     pub(crate) fn matches(&self, key: &Key, hash: u32) -> bool {
-        self.hash.load(Relaxed) == hash && self.key() == *key
+        self.hash.load() == hash && self.key() == *key
     }
 }
 
 /// Which of a head's two pairs of links a table uses.
 pub(crate) trait Link: 'static {
-    fn next(head: &Head) -> &Atomic<usize>;
-    fn pprev(head: &Head) -> &Atomic<usize>;
+    fn next(head: &Head) -> &Word<usize>;
+    fn pprev(head: &Head) -> &Word<usize>;
     /// The number by which this table spreads its objects.
     fn hash(head: &Head) -> u32;
     /// Distinguishes the end marks of the tables.
@@ -218,10 +218,10 @@ pub(crate) enum Listening {}
 pub(crate) enum Bound {}
 
 impl Link for Connected {
-    fn next(head: &Head) -> &Atomic<usize> {
+    fn next(head: &Head) -> &Word<usize> {
         &head.next
     }
-    fn pprev(head: &Head) -> &Atomic<usize> {
+    fn pprev(head: &Head) -> &Word<usize> {
         &head.pprev
     }
     fn hash(head: &Head) -> u32 {
@@ -232,10 +232,10 @@ impl Link for Connected {
 }
 
 impl Link for Listening {
-    fn next(head: &Head) -> &Atomic<usize> {
+    fn next(head: &Head) -> &Word<usize> {
         &head.next
     }
-    fn pprev(head: &Head) -> &Atomic<usize> {
+    fn pprev(head: &Head) -> &Word<usize> {
         &head.pprev
     }
     fn hash(head: &Head) -> u32 {
@@ -246,10 +246,10 @@ impl Link for Listening {
 }
 
 impl Link for Bound {
-    fn next(head: &Head) -> &Atomic<usize> {
+    fn next(head: &Head) -> &Word<usize> {
         &head.bind_next
     }
-    fn pprev(head: &Head) -> &Atomic<usize> {
+    fn pprev(head: &Head) -> &Word<usize> {
         &head.bind_pprev
     }
     fn hash(head: &Head) -> u32 {
@@ -304,7 +304,7 @@ impl<P: Protocol, T: SmallObject<Protocol = P>> Hashable<P> for Small<T> {
 }
 
 struct Bucket {
-    first: Atomic<usize>,
+    first: Word<usize>,
     lock: BhLock<()>,
 }
 
@@ -340,7 +340,7 @@ impl<P: Protocol, L: Link> Table<P, L> {
         let mut buckets = KVVec::with_capacity(count, GFP_KERNEL)?;
         for i in 0..count {
             let bucket = Bucket {
-                first: Atomic::new(end_mark::<L>(i as u32)),
+                first: Word::new(end_mark::<L>(i as u32)),
                 lock: BhLock::new((), class),
             };
             buckets.push(bucket, GFP_KERNEL)?;
@@ -359,7 +359,7 @@ impl<P: Protocol, L: Link> Table<P, L> {
 
     /// Is this bucket empty just now?
     pub(crate) fn is_empty(&self, bucket: u32) -> bool {
-        self.bucket(bucket).first.load(Relaxed) & 1 == 1
+        self.bucket(bucket).first.load() & 1 == 1
     }
 
     fn bucket(&self, hash: u32) -> &Bucket {
@@ -398,7 +398,7 @@ impl<P: Protocol, L: Link> Table<P, L> {
         let bucket = self.bucket(hash);
         let end = end_mark::<L>(hash & self.mask);
         'again: loop {
-            let mut at = bucket.first.load(Acquire);
+            let mut at = bucket.first.load_acquire();
             while at & 1 == 0 && at != 0 {
                 // SAFETY: Objects in a chain lie in type-stable memory, not given back before this RCU reader ends.
                 let head = unsafe { head_of::<L>(at) };
@@ -412,7 +412,7 @@ impl<P: Protocol, L: Link> Table<P, L> {
                     drop(found);
                     continue 'again;
                 }
-                at = L::next(head).load(Acquire);
+                at = L::next(head).load_acquire();
             }
             if at == end {
                 return None;
@@ -432,7 +432,7 @@ impl<P: Protocol, L: Link> Table<P, L> {
         let end = end_mark::<L>(hash & self.mask);
         'again: loop {
             let mut best: Option<(&Head, u32)> = None;
-            let mut at = bucket.first.load(Acquire);
+            let mut at = bucket.first.load_acquire();
             while at & 1 == 0 && at != 0 {
                 // SAFETY: As in `find`.
                 let head = unsafe { head_of::<L>(at) };
@@ -440,7 +440,7 @@ impl<P: Protocol, L: Link> Table<P, L> {
                 if value > best.map_or(0, |(_, value)| value) {
                     best = Some((head, value));
                 }
-                at = L::next(head).load(Acquire);
+                at = L::next(head).load_acquire();
             }
             if at != end {
                 continue;
@@ -489,12 +489,12 @@ fn end_mark<L: Link>(bucket: u32) -> usize {
 impl<P: Protocol, L: Link> LockedBucket<'_, P, L> {
     /// Shows every head of the chain until `f` returns something.
     pub(crate) fn walk<R>(&self, mut f: impl FnMut(&Head) -> Option<R>) -> Option<R> {
-        let mut at = self.bucket.first.load(Relaxed);
+        let mut at = self.bucket.first.load();
         while at & 1 == 0 {
             // SAFETY: The lock is held, so what is linked stays linked and so alive.
             let head = unsafe { head_of::<L>(at) };
             // Read before `f`, which may unlink this head.
-            let next = L::next(head).load(Relaxed);
+            let next = L::next(head).load();
             if let Some(found) = f(head) {
                 return Some(found);
             }
@@ -511,35 +511,35 @@ impl<P: Protocol, L: Link> LockedBucket<'_, P, L> {
     /// Links an object at the front of the chain; it must be in no table of this link.
     pub(crate) fn insert(&self, object: &impl Hashable<P>) {
         let new = object.head();
-        assert!(L::hash(new) & self.mask == self.index && L::pprev(new).load(Relaxed) == 0);
+        assert!(L::hash(new) & self.mask == self.index && L::pprev(new).load() == 0);
         let link = L::next(new);
-        let first = self.bucket.first.load(Relaxed);
-        link.store(first, Relaxed);
-        L::pprev(new).store(core::ptr::from_ref(&self.bucket.first) as usize, Relaxed);
+        let first = self.bucket.first.load();
+        link.store(first);
+        L::pprev(new).store(core::ptr::from_ref(&self.bucket.first) as usize);
         let word = core::ptr::from_ref(link) as usize;
         if first & 1 == 0 {
             // SAFETY: What is linked is alive, and the lock is held.
-            L::pprev(unsafe { head_of::<L>(first) }).store(word, Relaxed);
+            L::pprev(unsafe { head_of::<L>(first) }).store(word);
         }
         // Publishes the key and the links.
-        self.bucket.first.store(word, Release);
+        self.bucket.first.store_release(word);
     }
 
     /// Unlinks a head of this chain; false: it was not linked.
     pub(crate) fn remove(&self, head: &Head) -> bool {
-        let pprev = L::pprev(head).load(Relaxed);
+        let pprev = L::pprev(head).load();
         if pprev == 0 {
             return false;
         }
         // Readers that stand here go on along the chain: `next` is left as it is.
-        let next = L::next(head).load(Relaxed);
+        let next = L::next(head).load();
         // SAFETY: `pprev` is the word that points here: the bucket's, or the link of a live head of this chain.
-        unsafe { &*(pprev as *const Atomic<usize>) }.store(next, Release);
+        unsafe { &*(pprev as *const Word<usize>) }.store_release(next);
         if next & 1 == 0 {
             // SAFETY: What is linked is alive, and the lock is held.
-            L::pprev(unsafe { head_of::<L>(next) }).store(pprev, Relaxed);
+            L::pprev(unsafe { head_of::<L>(next) }).store(pprev);
         }
-        L::pprev(head).store(0, Relaxed);
+        L::pprev(head).store(0);
         true
     }
 }

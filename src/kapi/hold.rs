@@ -10,7 +10,6 @@ use super::skb::{ReceiveNote, Skb};
 use super::sock::Protocol;
 use crate::src::ffi::bindings;
 use core::ptr::{null_mut, NonNull};
-use kernel::sync::atomic::Relaxed;
 
 /// The packets of a socket that are kept (guarded by the socket lock).
 pub(super) struct HoldState {
@@ -149,7 +148,7 @@ impl<P: Protocol> Guard<'_, P> {
             unsafe { bindings::rtcpfsm_skb_queue_tail(self.receive_queue(), skb.into_raw()) };
         }
         let word = self.sk().rcv_queued_word();
-        word.store(word.load(Relaxed) + len, Relaxed);
+        word.store(word.load() + len);
     }
 
     /// Adds a packet of `len` octets, all of them payload, to the last one of the receive queue: small packets cost more memory

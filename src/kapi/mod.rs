@@ -23,6 +23,7 @@ pub(crate) mod random;
 pub(crate) mod route;
 pub(crate) mod skb;
 pub(crate) mod small;
+pub(crate) mod snapshot;
 pub(crate) mod sock;
 pub(crate) mod splice;
 pub(crate) mod stream;
@@ -30,6 +31,7 @@ pub(crate) mod sysctl;
 mod thunks;
 pub(crate) mod time;
 pub(crate) mod wait;
+pub(crate) mod word;
 
 /// The kernel's numbers for the states of a stream socket.
 pub(crate) mod state {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Network namespaces, and what a module keeps for each of them.
 
+use super::word::Word;
 use crate::src::ffi::bindings;
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use kernel::error::{from_result, to_result};
 use kernel::prelude::*;
-use kernel::sync::atomic::{Acquire, Atomic, Release};
 use kernel::types::Opaque;
 
 /// A network namespace (`struct net`), kept alive by whoever lent it: a socket, a packet of one of its devices, an open file.
@@ -95,7 +95,7 @@ pub(crate) trait PerNamespace: Send + Sync + Sized + 'static {
         assert!(!cell.is_null());
         // SAFETY: Not null: zeroed memory of that type, given back after `exit_batch`.
         let cell = unsafe { &*cell };
-        assert!(cell.ready.load(Acquire) != 0);
+        assert!(cell.ready.load_acquire() != 0);
         // SAFETY: `ready` says that it is initialised.
         unsafe { &*cell.value.get().cast::<Self>() }
     }
@@ -104,7 +104,7 @@ pub(crate) trait PerNamespace: Send + Sync + Sized + 'static {
 /// The memory of a namespace's value. The kernel zeroes it at first.
 struct Cell<T> {
     value: UnsafeCell<MaybeUninit<T>>,
-    ready: Atomic<u32>,
+    ready: Word<u32>,
 }
 
 #[inline]
@@ -172,7 +172,7 @@ unsafe extern "C" fn init<T: PerNamespace>(net: *mut bindings::net) -> c_int {
         // SAFETY: The cell is zeroed memory that nobody uses before `ready` is set, and never moves.
         unsafe {
             pin_init::raw_try_init((*cell).value.get().cast::<T>(), T::new(net))?;
-            (*cell).ready.store(1, Release);
+            (*cell).ready.store_release(1);
         }
         Ok(0)
     })
@@ -205,7 +205,7 @@ unsafe extern "C" fn drop_value<T: PerNamespace>(net: *mut bindings::net) {
     // SAFETY: By this function's contract.
     unsafe {
         let cell = cell::<T>(Net::from_ptr(net));
-        (*cell).ready.store(0, Release);
+        (*cell).ready.store_release(0);
         // Nobody is left who knows it: `before_exit` and a grace period are over.
         core::ptr::drop_in_place((*cell).value.get().cast::<T>());
     }

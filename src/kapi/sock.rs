@@ -10,12 +10,12 @@ use super::guard::{timer_fired, Guard};
 use super::hash::{Head, Key, Kind};
 use super::netns::Net;
 use super::small::SmallObject;
+use super::word::Word;
 use crate::src::ffi::bindings;
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use kernel::sync::aref::{ARef, AlwaysRefCounted};
-use kernel::sync::atomic::{Atomic, Relaxed};
 
 /// What a protocol keeps in its objects; its operations are in [`super::proto::Operations`].
 pub(crate) trait Protocol: Sized + 'static {
@@ -73,14 +73,14 @@ pub(super) struct Storage<P: Protocol> {
     inet: bindings::inet_sock,
     pub(super) head: Head,
     /// Microseconds since boot when the pending timer fires, or 0. Guarded by the socket lock.
-    timer_at: Atomic<u64>,
+    timer_at: Word<u64>,
     /// The timer fired while a process owned the socket; set by the softirq.
-    timer_deferred: Atomic<u32>,
+    timer_deferred: Word<u32>,
     /// [`Guard::defer`] was called; set by the process that owns the socket.
-    release_deferred: Atomic<u32>,
+    release_deferred: Word<u32>,
     pub(super) send: UnsafeCell<super::stream::SendState>,
     hold: UnsafeCell<super::hold::HoldState>,
-    pub(super) rcv_queued: Atomic<u32>,
+    pub(super) rcv_queued: Word<u32>,
     shared: MaybeUninit<P::Shared>,
     locked: UnsafeCell<MaybeUninit<P::Locked>>,
 }
@@ -185,27 +185,27 @@ impl<P: Protocol> Sock<P> {
         unsafe { (*self.storage()).hold.get() }
     }
 
-    pub(super) fn rcv_queued_word(&self) -> &Atomic<u32> {
+    pub(super) fn rcv_queued_word(&self) -> &Word<u32> {
         // SAFETY: An atomic of a live socket.
         unsafe { &(*self.storage()).rcv_queued }
     }
 
     /// Octets that wait to be read.
     pub(crate) fn rcv_queued(&self) -> u32 {
-        self.rcv_queued_word().load(Relaxed)
+        self.rcv_queued_word().load()
     }
 
-    pub(super) fn timer_at(&self) -> &Atomic<u64> {
+    pub(super) fn timer_at(&self) -> &Word<u64> {
         // SAFETY: An atomic of a live socket.
         unsafe { &(*self.storage()).timer_at }
     }
 
-    pub(super) fn timer_deferred(&self) -> &Atomic<u32> {
+    pub(super) fn timer_deferred(&self) -> &Word<u32> {
         // SAFETY: An atomic of a live socket.
         unsafe { &(*self.storage()).timer_deferred }
     }
 
-    pub(super) fn release_deferred(&self) -> &Atomic<u32> {
+    pub(super) fn release_deferred(&self) -> &Word<u32> {
         // SAFETY: An atomic of a live socket.
         unsafe { &(*self.storage()).release_deferred }
     }
@@ -222,13 +222,13 @@ impl<P: Protocol> Sock<P> {
         unsafe {
             // Stale readers may look at the head: it is written by its atomics, `next` left as it is.
             core::ptr::addr_of_mut!((*storage).head).write(Head::new(Kind::Socket));
-            core::ptr::addr_of_mut!((*storage).timer_at).write(Atomic::new(0));
-            core::ptr::addr_of_mut!((*storage).timer_deferred).write(Atomic::new(0));
-            core::ptr::addr_of_mut!((*storage).release_deferred).write(Atomic::new(0));
+            core::ptr::addr_of_mut!((*storage).timer_at).write(Word::new(0));
+            core::ptr::addr_of_mut!((*storage).timer_deferred).write(Word::new(0));
+            core::ptr::addr_of_mut!((*storage).release_deferred).write(Word::new(0));
             core::ptr::addr_of_mut!((*storage).send).write(UnsafeCell::new(Default::default()));
             core::ptr::addr_of_mut!((*storage).hold)
                 .write(UnsafeCell::new(super::hold::HoldState::new()));
-            core::ptr::addr_of_mut!((*storage).rcv_queued).write(Atomic::new(0));
+            core::ptr::addr_of_mut!((*storage).rcv_queued).write(Word::new(0));
             core::ptr::addr_of_mut!((*storage).shared)
                 .cast::<P::Shared>()
                 .write(P::shared());

@@ -10,7 +10,6 @@ use super::sock::Protocol;
 use crate::src::ffi::bindings;
 use core::ptr::{null_mut, NonNull};
 use kernel::prelude::*;
-use kernel::sync::atomic::Relaxed;
 
 /// A packet of the send queue grows up to this many octets: its memory is given back when all of it is acknowledged.
 const MAX_QUEUED_PACKET: u32 = 64 * 1024;
@@ -333,7 +332,7 @@ impl<P: Protocol> Guard<'_, P> {
         let queue = self.receive_queue();
         let mut remaining = count.min(self.sk().rcv_queued());
         let word = self.sk().rcv_queued_word();
-        word.store(word.load(Relaxed) - remaining, Relaxed);
+        word.store(word.load() - remaining);
         while remaining > 0 {
             // SAFETY: The queue is guarded by the socket lock, and holds at least `remaining` octets.
             let head = unsafe { bindings::rtcpfsm_skb_peek(queue) };

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 //! A directory of settings in a network namespace's /proc/sys.
 //!
-//! All settings are integers, rows of integers within bounds, or one of a few words; the values are atomics that whoever has
+//! All settings are integers, rows of integers within bounds, or one of a few words; the values are words that whoever has
 //! the directory reads at any time.
 
 use super::netns::Net;
+use super::word::Word;
 use crate::src::ffi::bindings;
 use core::ptr::NonNull;
 use kernel::ffi::c_void;
 use kernel::prelude::*;
-use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::atomic::{Acquire, Atomic, Release};
 
 /// A setting, shown and written as a file.
 pub(crate) struct Setting {
@@ -65,6 +66,39 @@ impl Setting {
     }
 }
 
+/// Rises with each setting that is written, in any directory.
+static CHANGES: Atomic<u32> = Atomic::new(0);
+
+/// A number that is another one after each change of any [`Settings`]: what was made of them before is then out of date.
+#[inline]
+pub(crate) fn changes() -> u32 {
+    CHANGES.load(Acquire)
+}
+
+/// A handler that passes on to the kernel's, and counts a change.
+macro_rules! counting_handler {
+    ($name:ident, $kernels:ident) => {
+        extern "C" fn $name(
+            table: *const bindings::ctl_table,
+            write: c_int,
+            buffer: *mut c_void,
+            len: *mut usize,
+            position: *mut bindings::loff_t,
+        ) -> c_int {
+            // SAFETY: All is passed on as it came.
+            let result = unsafe { bindings::$kernels(table, write, buffer, len, position) };
+            if write != 0 {
+                // Also where it failed: the first integers of a row may be written then.
+                CHANGES.fetch_add(1, Release);
+            }
+            result
+        }
+    };
+}
+
+counting_handler!(integers_handler, proc_dointvec_minmax);
+counting_handler!(unsigned_handler, proc_douintvec);
+
 /// Room for a word and the zero after it, in octets.
 const MAX_WORD: usize = 16;
 
@@ -76,15 +110,15 @@ extern "C" fn word_handler(
     len: *mut usize,
     position: *mut bindings::loff_t,
 ) -> c_int {
-    // SAFETY: The table is one that `Settings::new` made for words: `data` is the atomic, `extra1` the words.
+    // SAFETY: The table is one that `Settings::new` made for words: `data` is the word, `extra1` the words.
     let (value, words) = unsafe {
         (
-            &*(*table).data.cast::<Atomic<c_int>>(),
+            &*(*table).data.cast::<Word<c_int>>(),
             *(*table).extra1.cast::<&'static [&'static str]>(),
         )
     };
     let mut text = [0u8; MAX_WORD];
-    let now = words.get(value.load(Relaxed) as usize).unwrap_or(&"");
+    let now = words.get(value.load() as usize).unwrap_or(&"");
     for (to, from) in text.iter_mut().take(MAX_WORD - 1).zip(now.bytes()) {
         *to = from;
     }
@@ -102,7 +136,8 @@ extern "C" fn word_handler(
     let written = text.get(..end).unwrap_or_default();
     match words.iter().position(|word| word.as_bytes() == written) {
         Some(place) => {
-            value.store(place as c_int, Relaxed);
+            value.store(place as c_int);
+            CHANGES.fetch_add(1, Release);
             0
         }
         None => ENOENT.to_errno(),
@@ -115,10 +150,10 @@ pub(crate) struct Settings<const N: usize> {
     /// What `header` points to.
     _tables: KVec<bindings::ctl_table>,
     /// What `_tables` points to.
-    values: KBox<[Atomic<c_int>; N]>,
+    values: KBox<[Word<c_int>; N]>,
 }
 
-// SAFETY: The values are atomics; the rest is the kernel's while it is registered, on whatever CPU.
+// SAFETY: The values are words; the rest is the kernel's while it is registered, on whatever CPU.
 unsafe impl<const N: usize> Send for Settings<N> {}
 // SAFETY: As above.
 unsafe impl<const N: usize> Sync for Settings<N> {}
@@ -136,9 +171,9 @@ impl<const N: usize> Settings<N> {
         settings: &'static [Setting],
         initial: [c_int; N],
     ) -> Result<Self> {
-        let values = KBox::new(initial.map(Atomic::new), GFP_KERNEL)?;
+        let values = KBox::new(initial.map(Word::new), GFP_KERNEL)?;
         let mut tables = KVec::with_capacity(settings.len(), GFP_KERNEL)?;
-        let mut rest: &[Atomic<c_int>] = &*values;
+        let mut rest: &[Word<c_int>] = &*values;
         for setting in settings {
             let (own, others) = rest.split_at_checked(setting.values).ok_or(EINVAL)?;
             rest = others;
@@ -151,11 +186,11 @@ impl<const N: usize> Settings<N> {
             };
             match &setting.form {
                 Form::Integers { min, max } => {
-                    table.proc_handler = Some(bindings::proc_dointvec_minmax);
+                    table.proc_handler = Some(integers_handler);
                     table.extra1 = core::ptr::from_ref(min).cast_mut().cast();
                     table.extra2 = core::ptr::from_ref(max).cast_mut().cast();
                 }
-                Form::Unsigned => table.proc_handler = Some(bindings::proc_douintvec),
+                Form::Unsigned => table.proc_handler = Some(unsigned_handler),
                 Form::Words(words) => {
                     table.proc_handler = Some(word_handler);
                     table.extra1 = core::ptr::from_ref(words).cast_mut().cast();
@@ -186,7 +221,7 @@ impl<const N: usize> Settings<N> {
     /// An integer by its place among all; 0 where there is none.
     #[inline]
     pub(crate) fn get(&self, at: usize) -> c_int {
-        self.values.get(at).map_or(0, |value| value.load(Relaxed))
+        self.values.get(at).map_or(0, |value| value.load())
     }
 }
 

@@ -9,9 +9,10 @@ use super::{effects, Locked, Rtcpfsm, Socket};
 use crate::src::fsm::{cookie, DropReason, Duration, Instant, Settings, State, UserCall};
 use crate::src::kapi::lock::{lock_class, BhLock};
 use crate::src::kapi::wait::Condition;
+use crate::src::kapi::word::Word;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
-use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::atomic::Relaxed;
 
 /// So exactly it is known when the last SYN cookie was sent.
 const COOKIE_NOTE_INTERVAL: Duration = Duration::from_secs(1);
@@ -20,17 +21,17 @@ const COOKIE_NOTE_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) struct Shared {
     queue: BhLock<Queue>,
     /// Copies of the queue's numbers for those who only look.
-    waiting: Atomic<u32>,
-    limit: Atomic<u32>,
+    waiting: Word<u32>,
+    limit: Word<u32>,
     /// Octets that were not sent yet, as last counted, and from how many on nothing more is to be queued.
-    unsent: Atomic<u32>,
-    unsent_limit: Atomic<u32>,
+    unsent: Word<u32>,
+    unsent_limit: Word<u32>,
     /// When a SYN was last answered by a cookie, in microseconds, to a second; 0: never.
-    cookie_at: Atomic<u64>,
+    cookie_at: Word<u64>,
     /// What ICMP told while a process owned the socket, in one word of [`super::icmp`]; 0: nothing.
-    icmp: Atomic<u64>,
+    icmp: Word<u64>,
     /// Where urgent data stands, see [`super::urgent`]. Written under the socket lock.
-    pub(super) urgent: Atomic<u64>,
+    pub(super) urgent: Word<u64>,
 }
 
 struct Queue {
@@ -61,13 +62,13 @@ impl Shared {
         };
         Shared {
             queue: BhLock::new(queue, lock_class!(c"rtcpfsm listener queue")),
-            waiting: Atomic::new(0),
-            limit: Atomic::new(0),
-            unsent: Atomic::new(0),
-            unsent_limit: Atomic::new(u32::MAX),
-            cookie_at: Atomic::new(0),
-            icmp: Atomic::new(0),
-            urgent: Atomic::new(0),
+            waiting: Word::new(0),
+            limit: Word::new(0),
+            unsent: Word::new(0),
+            unsent_limit: Word::new(u32::MAX),
+            cookie_at: Word::new(0),
+            icmp: Word::new(0),
+            urgent: Word::new(0),
         }
     }
 
@@ -84,25 +85,25 @@ impl Shared {
     /// Notes how many octets were not sent yet; only needed where there is a limit.
     #[inline]
     pub(crate) fn set_unsent(&self, octets: u32) {
-        self.unsent.store(octets, Relaxed);
+        self.unsent.store(octets);
     }
 
     /// Notes from how many octets on that were not sent yet nothing more is to be queued (TCP_NOTSENT_LOWAT); `u32::MAX`: no
     /// limit.
     #[inline]
     pub(crate) fn set_unsent_limit(&self, limit: u32) {
-        self.unsent_limit.store(limit, Relaxed);
+        self.unsent_limit.store(limit);
     }
 
     /// May more octets be queued? `wake`: for a program that waits for it, which is not woken for a few.
     pub(crate) fn has_send_room(&self, wake: bool) -> bool {
-        let limit = self.unsent_limit.load(Relaxed);
-        let unsent = self.unsent.load(Relaxed);
+        let limit = self.unsent_limit.load();
+        let unsent = self.unsent.load();
         limit == u32::MAX || u64::from(unsent) << u32::from(wake) < u64::from(limit)
     }
 
     /// What ICMP told while a process owned the socket. It changes under the socket's spin lock.
-    pub(super) fn icmp(&self) -> &Atomic<u64> {
+    pub(super) fn icmp(&self) -> &Word<u64> {
         &self.icmp
     }
 
@@ -110,7 +111,7 @@ impl Shared {
     pub(crate) fn open(&self, backlog: u32) {
         let mut queue = self.queue.lock();
         queue.open = true;
-        self.limit.store(backlog, Relaxed);
+        self.limit.store(backlog);
     }
 
     /// Does it take connections?
@@ -120,12 +121,12 @@ impl Shared {
 
     /// Connections that wait for accept().
     pub(crate) fn waiting(&self) -> u32 {
-        self.waiting.load(Relaxed)
+        self.waiting.load()
     }
 
     /// How many may wait (one more does, as in Linux).
     pub(crate) fn limit(&self) -> u32 {
-        self.limit.load(Relaxed)
+        self.limit.load()
     }
 
     /// As Linux's sk_acceptq_is_full(): a backlog of n lets n + 1 wait.
@@ -158,7 +159,7 @@ impl Shared {
         // A flood need not write this line of the cache for each of its segments.
         let last = self.last_cookie();
         if last.as_us() == 0 || now.since(last) >= COOKIE_NOTE_INTERVAL {
-            self.cookie_at.store(now.as_us().max(1), Relaxed);
+            self.cookie_at.store(now.as_us().max(1));
         }
     }
 
@@ -169,7 +170,7 @@ impl Shared {
     }
 
     fn last_cookie(&self) -> Instant {
-        Instant::from_us(self.cookie_at.load(Relaxed))
+        Instant::from_us(self.cookie_at.load())
     }
 
     /// Lists a new request.
@@ -242,8 +243,8 @@ impl Shared {
         }
         let sk = queue.ready.pop()?;
         queue.taken -= 1;
-        let waiting = self.waiting.load(Relaxed) - 1;
-        self.waiting.store(waiting, Relaxed);
+        let waiting = self.waiting.load() - 1;
+        self.waiting.store(waiting);
         Some((sk, waiting == 0))
     }
 }
@@ -255,9 +256,7 @@ pub(crate) fn push(listener: &ARef<Socket>, sk: ARef<Socket>, _slot: Slot) {
     let refused = if queue.open {
         match queue.arrived.push(sk.clone(), GFP_ATOMIC) {
             Ok(()) => {
-                shared
-                    .waiting
-                    .store(shared.waiting.load(Relaxed) + 1, Relaxed);
+                shared.waiting.store(shared.waiting.load() + 1);
                 false
             }
             Err(_) => true,

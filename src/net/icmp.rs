@@ -12,7 +12,6 @@ use crate::src::kapi::hash::Key;
 use crate::src::kapi::ip::IcmpError as Message;
 use crate::src::kapi::ip::IcmpKind as Kind;
 use kernel::prelude::*;
-use kernel::sync::atomic::Relaxed;
 
 /// What an ICMP error says of one connection.
 #[derive(Clone, Copy)]
@@ -105,22 +104,22 @@ pub(crate) fn error(message: &Message<'_>) {
 /// Keeps a report for when the process lets the socket go. The spin lock is held. False: another waits.
 fn keep(sk: &Socket, report: Report) -> bool {
     let waits = sk.shared().icmp();
-    if waits.load(Relaxed) != 0 {
+    if waits.load() != 0 {
         PerNet::of(sk.net()).counters().drop(DropReason::IcmpLocked);
         if report.kind != Kind::TooBig {
             return false;
         }
     }
-    waits.store(report.to_word(), Relaxed);
+    waits.store(report.to_word());
     true
 }
 
 /// The process lets the socket go: what waited is handled. The spin lock is held.
 pub(super) fn deferred(sk: &mut Locked<'_>) {
     let waits = sk.sk().shared().icmp();
-    let word = waits.load(Relaxed);
+    let word = waits.load();
     if word != 0 {
-        waits.store(0, Relaxed);
+        waits.store(0);
         if let Some(report) = Report::from_word(word) {
             handle(sk, report);
         }

@@ -10,7 +10,8 @@ use crate::src::fsm::{ChallengeReason, Config, DropReason, Duration, Instant, Re
 use crate::src::kapi::lock::{lock_class, BhLock};
 use crate::src::kapi::netns::{Net, PerNamespace, Slot};
 use crate::src::kapi::proc::Entry;
-use crate::src::kapi::sysctl::{Setting, Settings};
+use crate::src::kapi::snapshot::Snapshot;
+use crate::src::kapi::sysctl::{self, Setting, Settings};
 use crate::src::observe::counters::Counters;
 use crate::src::observe::proc::{Connections, Statistics};
 use kernel::prelude::*;
@@ -135,6 +136,8 @@ pub(crate) struct PerNet {
     _connections: Entry<Connections<Rtcpfsm>>,
     _statistics: Entry<Statistics<Rtcpfsm>>,
     settings: Settings<{ at::COUNT }>,
+    /// What the settings come to.
+    config: Snapshot<Config>,
     counters: Counters,
     challenges: BhLock<HostBudget>,
     time_waits: Atomic<u32>,
@@ -149,6 +152,7 @@ impl PerNamespace for PerNet {
         try_pin_init!(Self {
             counters: Counters::new()?,
             settings: Settings::new(net, c"net/rtcpfsm", &SETTINGS, initial())?,
+            config: Snapshot::new(lock_class!(c"rtcpfsm config")),
             challenges: BhLock::new(HostBudget::new(), lock_class!(c"rtcpfsm challenges")),
             time_waits: Atomic::new(0),
             orphans: Atomic::new(0),
@@ -174,7 +178,21 @@ impl PerNet {
     }
 
     /// The settings as they are now.
+    #[inline]
     pub(crate) fn config(&self) -> Config {
+        let changes = sysctl::changes();
+        match self.config.get(changes) {
+            Some(config) => config,
+            None => {
+                let config = self.read_config();
+                self.config.set(changes, config);
+                config
+            }
+        }
+    }
+
+    #[cold]
+    fn read_config(&self) -> Config {
         let get = |at| self.settings.get(at);
         let small = |at| get(at).clamp(0, 255) as u8;
         let seconds = |at| Duration::from_secs(get(at).max(0) as u64);

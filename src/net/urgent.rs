@@ -9,15 +9,14 @@ use crate::src::fsm::{State, UrgentMark, UrgentStep};
 use crate::src::kapi::proto::{msg, Message};
 use crate::src::kapi::sock::shutdown;
 use kernel::prelude::*;
-use kernel::sync::atomic::Relaxed;
 
 /// Where urgent data stands.
 pub(crate) fn mark(sk: &Socket) -> UrgentMark {
-    UrgentMark::from_word(sk.shared().urgent.load(Relaxed))
+    UrgentMark::from_word(sk.shared().urgent.load())
 }
 
 fn set_mark(sk: &Socket, mark: UrgentMark) {
-    sk.shared().urgent.store(mark.to_word(), Relaxed);
+    sk.shared().urgent.store(mark.to_word());
 }
 
 /// The peer announces urgent data (MUST-32): its last octet comes after `ahead` that have not arrived. To be called before
