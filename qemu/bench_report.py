@@ -95,9 +95,11 @@ def entries(mode, figures, factors):
         if not by or NATIVE not in by or MODULE not in by:
             continue
         unit = "bytes" if name.startswith("slab_") else "instructions" if mode == "A" else "ns"
+        if not statistics.median(by[NATIVE]):
+            sys.exit(f"error: {name}: nothing was measured of native TCP")
         native, module = (statistics.median(by[p]) * size for p in (NATIVE, MODULE))
         floor = statistics.median(by[FLOOR]) * size * factors[name] if FLOOR in by and name in factors else None
-        spread = max((max(v) - min(v)) / statistics.median(v) for p, v in by.items())
+        spread = max((max(v) - min(v)) / statistics.median(v) if max(v) else 0 for v in by.values())
         entry = {"name": name, "mode": mode, "unit": f"{unit}/{operation}", "native": round(native, 1), "module": round(module, 1),
                  "ratio": round(module / native, 3), "floor": None if floor is None else round(floor, 1)}
         if mode == "B":

@@ -79,6 +79,19 @@ impl<L: RecordList> Tcb<L> {
         }
     }
 
+    /// The peer's FIN was taken, and our side is still open: its ACK may wait (MUST-40), for a FIN of ours or for data, but not where a
+    /// gap was filled or a mark is to be echoed.
+    pub(super) fn owe_fin_ack(&mut self, now: Instant) {
+        if self.settings.acks == AckMode::Quick
+            || !self.held.as_slice().is_empty()
+            || self.ecn.echo
+        {
+            self.ack_due = true;
+        } else if self.acks.deadline.is_none() {
+            self.acks.deadline = Some(now + MAX_ACK_DELAY);
+        }
+    }
+
     /// From so many octets of data on a segment counts as full.
     #[inline]
     pub(super) fn full_segment(&self) -> u32 {

@@ -400,8 +400,13 @@ impl<L: RecordList> Tcb<L> {
         self.rcv_nxt = self.rcv_nxt + 1;
         self.rcv_adv = SeqNumber::max_of(self.rcv_adv, self.rcv_nxt);
         self.fin_received = true;
+        if self.state() == State::Established {
+            // RFC 9293 3.8.6.3: the program may answer with its own FIN, which takes the ACK along.
+            self.owe_fin_ack(now);
+        } else {
+            self.ack_due = true;
+        }
         self.forget_held();
-        self.ack_due = true;
         out.fin_received = true;
         out.wake |= Wake::READABLE | Wake::STATE_CHANGE;
         match self.state() {

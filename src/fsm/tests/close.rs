@@ -55,7 +55,9 @@ fn a_passive_close() {
     let out = host.arrive(seg(FIN | ACK, IRS + 1, ISS + 1));
     assert_eq!(host.state(), State::CloseWait);
     assert!(out.fin_received && out.wake.contains(Wake::READABLE | Wake::STATE_CHANGE));
-    assert_eq!(brief(&host.only()), (ACK, ISS + 1, IRS + 2, 0));
+    // The ACK waits for our FIN: three segments, as in a close of both at once (RFC 9293 3.8.6.3).
+    assert!(host.sent.is_empty());
+    assert_eq!(host.timer(), Some(TimerKind::DelayedAck));
     host.user(UserCall::ShutdownWrite);
     assert_eq!(host.state(), State::LastAck);
     assert_eq!(brief(&host.only()), (FIN | ACK, ISS + 1, IRS + 2, 0));
@@ -356,6 +358,8 @@ fn must_66_control_is_processed_while_the_window_is_zero() {
     let mut host = full();
     host.arrive(seg(FIN | ACK, next, ISS + 1));
     assert_eq!(host.state(), State::CloseWait);
+    assert_eq!(host.timer(), Some(TimerKind::DelayedAck));
+    host.fire();
     assert_eq!(brief(&host.only()), (ACK, ISS + 1, next + 1, 0));
 
     // The ACK of a segment whose data cannot be taken counts.

@@ -164,14 +164,43 @@ fn may_13_out_of_order_twice_and_into_the_gap_draw_acks_at_once() {
     at_once(next + 210, 10, next + 220);
 }
 
+/// Nobody closes this side: the ACK of the peer's FIN waits no longer than that of data (MUST-40).
 #[test]
-fn a_fin_is_acknowledged_at_once_and_what_waited_with_it() {
+fn must_40_the_ack_of_a_fin_waits_for_ours_and_what_waited_with_it() {
     let mut calm = Calm::new();
     calm.text(10);
     calm.waits();
+    calm.host.pass(Duration::from_ms(10));
     calm.host.arrive(seg(FIN | ACK, calm.next, ISS + 1));
+    // Not later than the data's own.
+    calm.waits();
+    assert_eq!(calm.host.time_left(), Duration::from_ms(30));
+    calm.host.fire();
     assert_eq!(calm.host.only().ack, raw(calm.next + 1));
     assert_eq!(calm.host.timer(), None);
+
+    // With the first ACKs, which are sent at once, as well.
+    let mut host = Host::established();
+    host.arrive(seg(FIN | ACK, IRS + 1, ISS + 1));
+    assert_eq!(host.time_left(), DELAY);
+}
+
+#[test]
+fn the_ack_of_a_fin_does_not_wait_where_acks_are_never_delayed_or_data_came_along() {
+    let mut host = Host::established();
+    host.set(|settings| settings.acks = AckMode::Quick);
+    host.arrive(seg(FIN | ACK, IRS + 1, ISS + 1));
+    assert_eq!(host.only().ack, raw(IRS + 2));
+    // The first data is acknowledged at once.
+    let mut host = Host::established();
+    host.arrive(data(seg(FIN | ACK, IRS + 1, ISS + 1), 10));
+    assert_eq!(host.only().ack, raw(IRS + 12));
+    // A FIN that comes again was not acknowledged in time.
+    let mut host = Host::established();
+    host.arrive(seg(FIN | ACK, IRS + 1, ISS + 1));
+    host.arrive(seg(FIN | ACK, IRS + 1, ISS + 1));
+    assert_eq!(host.only().ack, raw(IRS + 2));
+    assert_eq!(host.timer(), None);
 }
 
 #[test]

@@ -380,6 +380,9 @@ impl Host {
     pub(super) fn close_wait() -> Self {
         let mut host = Self::established();
         host.arrive(seg(FIN | ACK, IRS + 1, ISS + 1));
+        // The ACK of the FIN has waited long enough.
+        assert_eq!(host.timer(), Some(TimerKind::DelayedAck));
+        host.fire();
         host
     }
 
