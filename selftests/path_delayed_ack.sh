@@ -5,7 +5,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
 . "$(dirname "$0")/paths.sh"
-begin 9
+begin 10
 setup_ns host
 
 # The first sixteen ACKs go out at once.
@@ -69,12 +69,24 @@ $in_calm
 recv C 30
 EOF
 
-prove 'SHLD-18: a FIN is acknowledged at once, with what waited' <<EOF
+prove 'SHLD-18, MUST-40: the ACK of a FIN waits for ours, and no longer than that of data' <<EOF
 $in_calm
 < PA len 10
 < FA
-> A ack 28 within 0..10
+> A ack 28 within 35..60
 state CLOSE-WAIT
+EOF
+
+prove 'RFC 9293 3.6: a FIN that is answered by a close takes one segment, three in all' <<EOF
+$in_established
+< FA
+recv C eof
+close C
+> FA seq 1 ack 2 within 0..10
+state LAST-ACK
+> nothing 60
+< A
+state CLOSED
 EOF
 
 prove 'RFC 5681 4.2: after a pause ACKs are quick again' <<EOF

@@ -82,9 +82,7 @@ impl<L: RecordList> Tcb<L> {
     /// The peer's FIN was taken, and our side is still open: its ACK may wait (MUST-40), for a FIN of ours or for data, but not where a
     /// gap was filled or a mark is to be echoed.
     pub(super) fn owe_fin_ack(&mut self, now: Instant) {
-        if self.settings.acks == AckMode::Quick
-            || !self.held.as_slice().is_empty()
-            || self.ecn.echo
+        if self.settings.acks == AckMode::Quick || !self.held.as_slice().is_empty() || self.ecn.echo
         {
             self.ack_due = true;
         } else if self.acks.deadline.is_none() {
