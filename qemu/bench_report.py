@@ -32,6 +32,11 @@ WHAT = {
     "slab_idle": ("connection", 1),
     "slab_time_wait": ("TIME-WAIT", 1),
     "slab_half_open": ("request", 1),
+    "lookup_1k": ("message", 1),
+    "lookup_100k": ("message", 1),
+    "lookup_1m": ("message", 1),
+    "flood_goodput": ("connection and 16 forged SYNs", 1),
+    "proc_read_100k": ("line", 1),
 }
 # The figure of the module as a part of native TCP's, at most.
 TARGETS = {
@@ -44,7 +49,10 @@ TARGETS = {
     "bulk_veth_8": 1.10,
     "slab_idle": 0.65,
     "slab_time_wait": 0.75,
+    "flood_goodput": 1.00,
 }
+# The cost at a million connections as a part of that at a thousand, at most; of the module itself.
+LOOKUP_TARGET = 1.10
 PROFILED = ("short_conn", "rr_1b", "bulk_lo", "bulk_veth")
 
 
@@ -168,6 +176,12 @@ def main():
     with open(os.path.join(directory, "bench.svg"), "w") as f:
         f.write(picture(rows, caption))
     text = [caption, "", table(rows), ""]
+    lookups = {row["name"]: row for row in rows if row["name"].startswith("lookup_")}
+    if "lookup_1k" in lookups and "lookup_1m" in lookups:
+        grows = [lookups["lookup_1m"][side] / lookups["lookup_1k"][side] for side in ("native", "module")]
+        bad = " (!)" if grows[1] > LOOKUP_TARGET else ""
+        text += [f"A message on one of a million connections costs {grows[1]:.2f}{bad} times as much as on one of a thousand "
+                 f"(target {LOOKUP_TARGET:.2f}; native TCP: {grows[0]:.2f}).", ""]
     print("\n".join(text))
     for name in PROFILED:
         if (name, NATIVE) in profiles and (name, MODULE) in profiles:

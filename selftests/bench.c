@@ -38,6 +38,11 @@ static const struct {
 	{ "slab_idle", slab_idle },
 	{ "slab_time_wait", slab_time_wait },
 	{ "slab_half_open", slab_half_open },
+	{ "lookup_1k", lookup },
+	{ "lookup_100k", lookup },
+	{ "lookup_1m", lookup },
+	{ "flood_goodput", flood_goodput },
+	{ "proc_read_100k", proc_read },
 	{ "floor", udp_floor },
 };
 

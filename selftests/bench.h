@@ -50,6 +50,11 @@ void measure_end(void);
 /* Reports a value that is no time, such as bytes of memory. */
 void report(long value);
 
+/* So many descriptors are wanted. */
+void allow_files(long count);
+/* SYNs from addresses of 10.128.0.0/9, from the first-th one on, whose answers nobody takes. */
+void forge_syns(uint32_t first, long count);
+
 /* The workloads, each by its name in bench.c. */
 void short_conn(void);
 void short_conn_req(void);
@@ -59,5 +64,8 @@ void udp_floor(void);
 void slab_idle(void);
 void slab_time_wait(void);
 void slab_half_open(void);
+void lookup(void);
+void flood_goodput(void);
+void proc_read(void);
 
 #endif

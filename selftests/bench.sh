@@ -13,6 +13,7 @@ set -euo pipefail
 trap cleanup EXIT
 mode=${BENCH_MODE:-instructions} port=4000 server='' client=''
 all='short_conn short_conn_req rr_1b rr_1k bulk_lo bulk_veth bulk_veth_8 slab_idle slab_time_wait slab_half_open'
+all+=' lookup_1k lookup_100k lookup_1m flood_goodput proc_read_100k'
 
 # count_of NAME: operations, or octets, to be measured: enough that the first and the last one do not matter, few
 # enough for an emulated guest.
@@ -22,17 +23,24 @@ count_of() {
 	rr_*) echo 5000 ;;
 	bulk_*) echo $((64 << 20)) ;;
 	slab_*) echo 8192 ;;
+	*_1k) echo 1000 ;;
+	*_100k) echo 100000 ;;
+	*_1m) echo 1000000 ;;
+	flood_*) echo 1000 ;;
 	esac
 }
 
 # measure NAME PROTOCOL [SIZE [COUNT]]
 measure() {
-	local address=127.0.0.1 net=- count=${4:-$(count_of "$1")} what=$1
+	local address=127.0.0.1 net=- cookies count=${4:-$(count_of "$1")} what=$1
 	case $1 in
 	*_veth*) address=10.9.0.1 net=/run/netns/$server ;;
 	# An address of its own that is no loopback: answers to strangers must find a way.
-	slab_half_open) address=10.9.0.2 ;;
+	slab_half_open | flood_*) address=10.9.0.2 ;;
 	esac
+	cookies=1
+	if [ "$1" = slab_half_open ]; then cookies=0; fi
+	in_ns "$client" sh -c "cd /proc/sys/net; echo $cookies >ipv4/tcp_syncookies; echo $cookies >rtcpfsm/syncookies"
 	if [ "$2" = 17 ]; then what=floor; fi
 	port=$((port + 1))
 	echo "run $1 $2"
@@ -44,10 +52,13 @@ veth_pair server client
 for ns in "$server" "$client"; do
 	in_ns "$ns" sh -c 'cd /proc/sys/net
 		cat rtcpfsm/rmem >ipv4/tcp_rmem; cat rtcpfsm/wmem >ipv4/tcp_wmem; echo cubic >ipv4/tcp_congestion_control
-		echo 1 >ipv4/tcp_no_metrics_save; echo 0 >ipv4/tcp_syncookies; echo 0 >rtcpfsm/syncookies
+		echo 1 >ipv4/tcp_no_metrics_save
 		echo 100000 >ipv4/tcp_max_syn_backlog; echo 100000 >rtcpfsm/max_syn_backlog; echo 100000 >core/somaxconn
 		echo "1024 65535" >ipv4/ip_local_port_range'
 done
+# A million connections have two million descriptors.
+echo 4000000 >/proc/sys/fs/nr_open
+echo 4000000 >/proc/sys/fs/file-max
 # The answers to SYNs of senders that do not exist go nowhere.
 ip -n "$client" link add void type dummy
 ip -n "$client" link set void up
@@ -56,7 +67,7 @@ ip -n "$client" route add 10.128.0.0/9 dev void
 for name in ${BENCH:-$all}; do
 	case $mode in
 	time)
-		case $name in slab_*) continue ;; esac
+		case $name in slab_* | lookup_* | flood_* | proc_*) continue ;; esac
 		repeats=${REPEATS:-5}
 		;;
 	*) repeats=1 ;;
@@ -65,7 +76,7 @@ for name in ${BENCH:-$all}; do
 		native=$(measure "$name" 6)
 		echo "$native"
 		measure "$name" 253
-		case $name in slab_*) continue ;; esac
+		case $name in slab_* | lookup_* | flood_* | proc_*) continue ;; esac
 		read -r packets octets < <(awk '$1 == "bench" { print $6, $7 }' <<<"$native")
 		if [ "$packets" -gt 0 ]; then measure "$name" 17 "$((octets / packets))" "$packets"; fi
 	done
