@@ -17,10 +17,12 @@
 /* Adds words as the checksum does, which knows no order of octets. */
 static uint32_t add(uint32_t sum, const void *data, size_t octets)
 {
-	const uint16_t *words = data;
+	uint16_t word;
 
-	for (size_t i = 0; i < octets / 2; i++)
-		sum += words[i];
+	for (size_t i = 0; i < octets; i += sizeof(word)) {
+		memcpy(&word, (const char *)data + i, sizeof(word));
+		sum += word;
+	}
 	return sum;
 }
 
