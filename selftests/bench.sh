@@ -4,7 +4,7 @@
 # and before each of them `run NAME PROTOCOL`. The floor is UDP with as many packets as native TCP had, of their mean size: what a
 # packet costs is linear in its size, nearly.
 #
-# Run by qemu/bench.sh in a guest. BENCH: the names, all if empty. BENCH_MODE: instructions (each once, in virtual time, where
+# Run by qemu/bench.sh in a guest. BENCH: the names. BENCH_MODE: instructions (each once, in virtual time, where
 # counts repeat) or time (REPEATS of each, the protocols taking turns).
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -12,8 +12,6 @@ set -euo pipefail
 
 trap cleanup EXIT
 mode=${BENCH_MODE:-instructions} port=4000 server='' client=''
-all='short_conn short_conn_req rr_1b rr_1k bulk_lo bulk_veth bulk_veth_8 slab_idle slab_time_wait slab_half_open'
-all+=' lookup_1k lookup_100k lookup_1m flood_goodput proc_read_100k'
 
 # count_of NAME: operations, or octets, to be measured: enough that the first and the last one do not matter, few
 # enough for an emulated guest.
@@ -64,7 +62,7 @@ ip -n "$client" link add void type dummy
 ip -n "$client" link set void up
 ip -n "$client" route add 10.128.0.0/9 dev void
 
-for name in ${BENCH:-$all}; do
+for name in $BENCH; do
 	case $mode in
 	time)
 		case $name in slab_* | lookup_* | flood_* | proc_*) continue ;; esac
