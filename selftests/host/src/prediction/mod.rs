@@ -414,7 +414,10 @@ impl Talk {
                     && self.program("shutdown C wr", UserCall::ShutdownWrite)
             }
             State::FinWait2 => self.reach(State::FinWait1) && self.say(ACK),
-            State::CloseWait => self.reach(State::Established) && self.say(FIN | ACK),
+            State::CloseWait => {
+                // The ACK of the FIN waits a little.
+                self.reach(State::Established) && self.say(FIN | ACK) && self.let_timer_fire()
+            }
             State::LastAck => {
                 self.reach(State::CloseWait)
                     && self.program("shutdown C wr", UserCall::ShutdownWrite)
