@@ -16,8 +16,8 @@ help:
 	@echo "make host-test    the host tests alone; make guest-test: the kselftests alone (TESTS='a.sh b.sh' some of them)"
 	@echo 'make netem        the transfers over bad networks at their full size, in a debug kernel (two hours)'
 	@echo 'make differential PREDICT_SEEDS=10000 conversations with the module, each segment foretold by the machine on the host'
-	@echo 'make storm        random system calls of many threads, STORM_STEPS=20000 each, in a debug kernel (a quarter of an hour)'
-	@echo 'make cycles       1,000 loads and unloads, half of them with failing allocations, in a debug kernel (half an hour)'
+	@echo 'make storm        random system calls of many threads, STORM_STEPS=20000 each, in a debug kernel'
+	@echo 'make cycles       1,000 loads and unloads, half of them with failing allocations, in a debug kernel'
 	@echo 'make soak         everything at once for SOAK_MINUTES=30, in a debug kernel'
 	@echo 'make goodput      how fast the module is beside native TCP over bad networks (build/goodput.json)'
 	@echo "make bench        instructions, time and memory beside native TCP and UDP (BENCH='short_conn rr_1b' some; build/bench)"
