@@ -94,7 +94,7 @@ impl ArcList {
     }
 
     /// Whether no arc was taken.
-    #[cfg(test)]
+    #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -246,6 +246,15 @@ impl Outbox {
     #[inline]
     pub(crate) fn notes(&self) -> impl Iterator<Item = DropReason> + '_ {
         self.notes.iter().filter_map(|note| *note)
+    }
+
+    /// Whether there is nothing to be counted: no arc, no drop, no note and no reply.
+    #[inline]
+    pub(crate) const fn counts_nothing(&self) -> bool {
+        self.arcs.is_empty()
+            && self.drop.is_none()
+            && self.notes[0].is_none()
+            && self.reply.is_none()
     }
 
     /// Sets the reply.

@@ -153,18 +153,21 @@ impl<L: RecordList> Tcb<L> {
 
     // RFC 9293 3.10.3: RECEIVE; 3.8.6.2.2: a window update goes out when the window has grown by enough.
     fn on_read(&mut self) {
-        if !matches!(
+        if self.has_room_to_tell() {
+            self.ack_due = true;
+        }
+    }
+
+    /// Whether [`UserCall::Read`] has any effect. Tell the machine of the room first.
+    pub(crate) fn has_room_to_tell(&self) -> bool {
+        let open = matches!(
             self.state(),
             State::Established | State::FinWait1 | State::FinWait2
-        ) {
-            return;
-        }
+        );
         let offered = self.rcv_wnd();
         let possible = self.new_window();
         // Not for each read: only when the peer could be short of room.
-        if possible > offered && possible >= offered.saturating_mul(2) {
-            self.ack_due = true;
-        }
+        open && possible > offered && possible >= offered.saturating_mul(2)
     }
 
     // RFC 9293 3.10.4: CLOSE.

@@ -170,15 +170,15 @@ impl<'a, P: Protocol> Guard<'a, P> {
         unsafe { bindings::sk_send_sigurg(self.sk.raw()) };
     }
 
-    /// Makes the timer fire at `deadline_us` (microseconds since boot), or a little earlier: it asks then.
+    /// Makes the timer fire at `deadline_us` (microseconds since boot, as `now_us`), or a little earlier: it asks then.
     #[inline]
-    pub(crate) fn arm_timer(&mut self, deadline_us: u64) {
+    pub(crate) fn arm_timer(&mut self, now_us: u64, deadline_us: u64) {
         let pending = self.sk.timer_at().load();
         if pending != 0 && pending <= deadline_us {
             return;
         }
         self.sk.timer_at().store(deadline_us.max(1));
-        let at = time::deadline_to_jiffies(deadline_us);
+        let at = time::deadline_to_jiffies(now_us, deadline_us);
         // SAFETY: The socket is alive. The timer has its reference before it can fire: `sk_reset_timer` takes it after that,
         // and a tick in between could put the file's, perhaps the last one.
         unsafe {

@@ -185,7 +185,7 @@ impl<T: SmallObject> Small<T> {
 
     /// Makes the timer fire at `deadline_us` (microseconds since boot).
     pub(crate) fn arm(&self, deadline_us: u64) {
-        let at = time::deadline_to_jiffies(deadline_us);
+        let at = time::deadline_to_jiffies(time::now_us(), deadline_us);
         // It has its reference before it can fire.
         self.inc_ref();
         // SAFETY: The timer is set up and `&self` keeps it alive. If it was pending it has a reference, and the one above,

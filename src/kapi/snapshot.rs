@@ -47,6 +47,19 @@ impl<T: Copy> Snapshot<T> {
         Some(unsafe { copy.assume_init() })
     }
 
+    /// The last value, if there is one, whatever it was made of.
+    pub(crate) fn last(&self) -> Option<T> {
+        while self.sequence.load_acquire() != 0 {
+            let value = self.get(self.source.load());
+            if value.is_some() {
+                return value;
+            }
+            // A writer is at work, with bottom halves off: not for long.
+            core::hint::spin_loop();
+        }
+        None
+    }
+
     /// Replaces the value by one that was made of `source`.
     pub(crate) fn set(&self, source: u32, value: T) {
         let _writer = self.writer.lock();

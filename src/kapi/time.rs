@@ -15,8 +15,8 @@ pub(crate) fn now_us() -> u64 {
 
 /// The jiffies at which a kernel timer has to stand to fire at `deadline_us` ([`now_us`]): never before it, usually
 /// within one tick after it, and for far deadlines within an eighth of the time left.
-pub(crate) fn deadline_to_jiffies(deadline_us: u64) -> c_ulong {
-    let left = deadline_us.saturating_sub(now_us());
+pub(crate) fn deadline_to_jiffies(now_us: u64, deadline_us: u64) -> c_ulong {
+    let left = deadline_us.saturating_sub(now_us);
     // SAFETY: No preconditions.
     let (now, ticks) = unsafe {
         (

@@ -8,6 +8,7 @@ use super::request::{self, RequestRef};
 use super::{effects, Locked, Rtcpfsm, Socket};
 use crate::src::fsm::{cookie, DropReason, Duration, Instant, Settings, State, UserCall};
 use crate::src::kapi::lock::{lock_class, BhLock};
+use crate::src::kapi::snapshot::Snapshot;
 use crate::src::kapi::wait::Condition;
 use crate::src::kapi::word::Word;
 use kernel::prelude::*;
@@ -20,8 +21,15 @@ const COOKIE_NOTE_INTERVAL: Duration = Duration::from_secs(1);
 /// What a socket shares without its lock.
 pub(crate) struct Shared {
     queue: BhLock<Queue>,
-    /// Copies of the queue's numbers for those who only look.
+    /// What the socket's program has set, unless it has set nothing.
+    settings: Snapshot<Settings>,
+    /// Of the queue what those look at who do not change it. Written under its lock, but for the limit.
     waiting: Word<u32>,
+    half_open: Word<u32>,
+    /// Connections that wait, and those for which a place is reserved.
+    taken: Word<u32>,
+    /// Not 0: connections are taken.
+    open: Word<u32>,
     limit: Word<u32>,
     /// Octets that were not sent yet, as last counted, and from how many on nothing more is to be queued.
     unsent: Word<u32>,
@@ -34,15 +42,14 @@ pub(crate) struct Shared {
     pub(super) urgent: Word<u64>,
 }
 
-struct Queue {
-    open: bool,
-    /// What the socket's program has set.
-    settings: Settings,
+/// A listener's; another socket has none of it.
+type Queue = Option<KBox<Lists>>;
+
+#[derive(Default)]
+struct Lists {
     /// Established connections: accepted from the end of `ready`, and when that is empty `arrived` is turned over into it.
     arrived: KVec<ARef<Socket>>,
     ready: KVec<ARef<Socket>>,
-    /// Connections in both, and those for which a place is reserved.
-    taken: u32,
     /// All half-open requests; each knows its place.
     requests: KVec<RequestRef>,
 }
@@ -52,17 +59,13 @@ pub(crate) struct Slot(());
 
 impl Shared {
     pub(crate) fn new() -> Self {
-        let queue = Queue {
-            open: false,
-            settings: Settings::new(),
-            arrived: KVec::new(),
-            ready: KVec::new(),
-            taken: 0,
-            requests: KVec::new(),
-        };
         Shared {
-            queue: BhLock::new(queue, lock_class!(c"rtcpfsm listener queue")),
+            queue: BhLock::new(None, lock_class!(c"rtcpfsm listener queue")),
+            settings: Snapshot::new(lock_class!(c"rtcpfsm settings")),
             waiting: Word::new(0),
+            half_open: Word::new(0),
+            taken: Word::new(0),
+            open: Word::new(0),
             limit: Word::new(0),
             unsent: Word::new(0),
             unsent_limit: Word::new(u32::MAX),
@@ -74,12 +77,15 @@ impl Shared {
 
     /// Notes what the socket's program has set, for the children of a listener.
     pub(crate) fn set_settings(&self, settings: Settings) {
-        self.queue.lock().settings = settings;
+        // That nothing was set needs not be said, unless something was.
+        if settings != Settings::new() || self.settings.last().is_some() {
+            self.settings.set(0, settings);
+        }
     }
 
     /// What the socket's program has set.
     pub(crate) fn settings(&self) -> Settings {
-        self.queue.lock().settings
+        self.settings.last().unwrap_or(Settings::new())
     }
 
     /// Notes how many octets were not sent yet; only needed where there is a limit.
@@ -107,16 +113,29 @@ impl Shared {
         &self.icmp
     }
 
+    /// Makes the queue of a socket that is to listen. The socket is locked by a process.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn make_queue(&self) -> Result {
+        if self.queue.lock().is_none() {
+            let lists = KBox::new(Lists::default(), GFP_KERNEL)?;
+            *self.queue.lock() = Some(lists);
+        }
+        Ok(())
+    }
+
     /// Starts to take connections, at most `backlog` waiting; or changes the limit.
     pub(crate) fn open(&self, backlog: u32) {
-        let mut queue = self.queue.lock();
-        queue.open = true;
+        let _queue = self.queue.lock();
+        self.open.store(1);
         self.limit.store(backlog);
     }
 
     /// Does it take connections?
     pub(crate) fn is_open(&self) -> bool {
-        self.queue.lock().open
+        self.open.load() != 0
     }
 
     /// Connections that wait for accept().
@@ -131,26 +150,22 @@ impl Shared {
 
     /// As Linux's sk_acceptq_is_full(): a backlog of n lets n + 1 wait.
     pub(crate) fn accept_queue_is_full(&self) -> bool {
-        self.queue.lock().taken > self.limit()
+        self.taken.load() > self.limit()
     }
 
     /// Stops taking connections, if none is half open or waiting; false: some are, nothing has changed.
     pub(crate) fn close_if_idle(&self) -> bool {
-        let mut queue = self.queue.lock();
-        if !queue.requests.is_empty() || queue.taken != 0 {
+        let _queue = self.queue.lock();
+        if self.half_open.load() != 0 || self.taken.load() != 0 {
             return false;
         }
-        queue.open = false;
+        self.open.store(0);
         true
     }
 
     /// Is there no room for one more request? `max` is what any listener may have; the backlog asks for n + 1.
     pub(crate) fn requests_are_full(&self, max: u32) -> bool {
-        self.is_full(&self.queue.lock(), max)
-    }
-
-    fn is_full(&self, queue: &Queue, max: u32) -> bool {
-        let len = queue.requests.len() as u32;
+        let len = self.half_open.load();
         len >= max || len > self.limit()
     }
 
@@ -180,33 +195,38 @@ impl Shared {
     /// `ListenOverflow`: [there is no room](Self::requests_are_full); `NoSocket`: closed; `NoMemory`.
     pub(crate) fn add_request(&self, request: &RequestRef, max: u32) -> Result<(), DropReason> {
         let mut queue = self.queue.lock();
-        if !queue.open {
-            return Err(DropReason::NoSocket);
-        }
-        if self.is_full(&queue, max) {
+        let lists = match &mut *queue {
+            Some(lists) if self.is_open() => lists,
+            _ => return Err(DropReason::NoSocket),
+        };
+        if self.requests_are_full(max) {
             return Err(DropReason::ListenOverflow);
         }
-        let place = queue.requests.len() as u32;
+        let place = lists.requests.len() as u32;
         request.place().store(place, Relaxed);
-        queue
+        lists
             .requests
             .push(request.clone(), GFP_ATOMIC)
-            .map_err(|_| DropReason::NoMemory)
+            .map_err(|_| DropReason::NoMemory)?;
+        self.half_open.store(place + 1);
+        Ok(())
     }
 
     /// Unlists a request, if it is listed.
     pub(crate) fn remove_request(&self, request: &RequestRef) {
         let mut queue = self.queue.lock();
+        let Some(lists) = &mut *queue else { return };
         let place = request.place().load(Relaxed) as usize;
-        let listed = queue
+        let listed = lists
             .requests
             .get(place)
             .is_some_and(|at| core::ptr::eq(&**at, &**request));
         if !listed {
             return;
         }
-        let last = queue.requests.pop();
-        if let (Some(last), Some(slot)) = (last, queue.requests.get_mut(place)) {
+        let last = lists.requests.pop();
+        self.half_open.store(lists.requests.len() as u32);
+        if let (Some(last), Some(slot)) = (last, lists.requests.get_mut(place)) {
             last.place().store(place as u32, Relaxed);
             let removed = core::mem::replace(slot, last);
             drop(queue);
@@ -218,31 +238,34 @@ impl Shared {
     /// Reserves a place for a connection that is about to be established.
     pub(crate) fn reserve(&self) -> Option<Slot> {
         let mut queue = self.queue.lock();
-        if !queue.open || queue.taken > self.limit() {
+        if !self.is_open() || self.accept_queue_is_full() {
             return None;
         }
         // The place is real: memory for it is there.
-        queue.arrived.reserve(1, GFP_ATOMIC).ok()?;
-        queue.taken += 1;
+        (*queue).as_mut()?.arrived.reserve(1, GFP_ATOMIC).ok()?;
+        self.taken.store(self.taken.load() + 1);
         Some(Slot(()))
     }
 
     /// Gives a place back.
     pub(crate) fn give_back(&self, _slot: Slot) {
-        self.queue.lock().taken -= 1;
+        let _queue = self.queue.lock();
+        self.taken.store(self.taken.load() - 1);
     }
 
     /// Takes the connection that has waited longest; and: does none wait any more?
     fn pop(&self) -> Option<(ARef<Socket>, bool)> {
-        let mut queue = self.queue.lock();
-        if queue.ready.is_empty() {
-            let mut arrived = core::mem::replace(&mut queue.arrived, KVec::new());
-            arrived.reverse();
-            let emptied = core::mem::replace(&mut queue.ready, arrived);
-            queue.arrived = emptied;
+        if self.waiting() == 0 {
+            return None;
         }
-        let sk = queue.ready.pop()?;
-        queue.taken -= 1;
+        let mut queue = self.queue.lock();
+        let lists: &mut Lists = (*queue).as_mut()?;
+        if lists.ready.is_empty() {
+            core::mem::swap(&mut lists.ready, &mut lists.arrived);
+            lists.ready.reverse();
+        }
+        let sk = lists.ready.pop()?;
+        self.taken.store(self.taken.load() - 1);
         let waiting = self.waiting.load() - 1;
         self.waiting.store(waiting);
         Some((sk, waiting == 0))
@@ -253,19 +276,18 @@ impl Shared {
 pub(crate) fn push(listener: &ARef<Socket>, sk: ARef<Socket>, _slot: Slot) {
     let shared = listener.shared();
     let mut queue = shared.queue.lock();
-    let refused = if queue.open {
-        match queue.arrived.push(sk.clone(), GFP_ATOMIC) {
+    let refused = match &mut *queue {
+        Some(lists) if shared.is_open() => match lists.arrived.push(sk.clone(), GFP_ATOMIC) {
             Ok(()) => {
                 shared.waiting.store(shared.waiting.load() + 1);
                 false
             }
             Err(_) => true,
-        }
-    } else {
-        true
+        },
+        _ => true,
     };
     if refused {
-        queue.taken -= 1;
+        shared.taken.store(shared.taken.load() - 1);
     }
     drop(queue);
     if refused {
@@ -292,11 +314,15 @@ fn forget(sk: &Socket) {
 pub(crate) fn stop(listener: &mut Locked<'_>) {
     let shared = listener.sk().shared();
     {
-        let mut queue = shared.queue.lock();
-        queue.open = false;
+        let _queue = shared.queue.lock();
+        shared.open.store(0);
     }
     loop {
-        let last = shared.queue.lock().requests.last().cloned();
+        let last = shared
+            .queue
+            .lock()
+            .as_ref()
+            .and_then(|lists| lists.requests.last().cloned());
         let Some(last) = last else { break };
         request::close_with_listener(&last);
         // If it had ended already, whoever ended it may not have unlisted it yet.

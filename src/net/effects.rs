@@ -33,11 +33,16 @@ pub(crate) fn user(sk: &mut Locked<'_>, call: UserCall) -> Result {
     .map_err(errno)
 }
 
-/// Tells the machine how much more the receive buffer takes, and how large segments may be.
+/// Tells the machine how much more the receive buffer takes.
 #[inline]
 pub(crate) fn update_room(sk: &mut Locked<'_>) {
     let room = receive_room(sk);
     sk.tcb.set_receive_space(room);
+}
+
+/// Tells the machine how large segments may be, and how many may leave as one.
+#[inline]
+pub(crate) fn update_path(sk: &mut Locked<'_>) {
     let (octets, segments) = sk.max_run();
     sk.tcb.set_max_run(MaxRun { octets, segments });
     let mtu = sk.path_mtu();
@@ -67,7 +72,10 @@ pub(crate) fn read(sk: &mut Locked<'_>, count: u32) {
             sk.grow_receive_buffer(size.min(max));
         }
     }
-    let _ = user(sk, UserCall::Read);
+    update_room(sk);
+    if sk.tcb.has_room_to_tell() {
+        let _ = user(sk, UserCall::Read);
+    }
 }
 
 /// Carries out the effects of one call of the machine.
@@ -82,13 +90,16 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
             );
         }
     }
-    let net = sk.sk().net();
-    let per_net = PerNet::of(net);
-    per_net.counters().count(out);
-    for arc in out.arcs.iter() {
-        // To the kernel TCP_TIME_WAIT means an object that is no socket: ours goes on as CLOSED (`time_wait::enter`).
-        if arc.arc().to != State::TimeWait {
-            sk.set_kernel_state(kernel_state(arc.arc().to));
+    let mut got_through = out.acked;
+    if !out.counts_nothing() {
+        PerNet::of(sk.sk().net()).counters().count(out);
+        for arc in out.arcs.iter() {
+            let to = arc.arc().to;
+            // To the kernel TCP_TIME_WAIT means an object that is no socket: ours goes on as CLOSED (`time_wait::enter`).
+            if to != State::TimeWait {
+                sk.set_kernel_state(kernel_state(to));
+            }
+            got_through |= to == State::Established;
         }
     }
     if out.acked {
@@ -97,13 +108,8 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
     if out.acked || sk.tcb.peer_holds_some() {
         grow_send_buffer(sk, config);
     }
-    if out.acked
-        || out
-            .arcs
-            .iter()
-            .any(|arc| arc.arc().to == State::Established)
-    {
-        // Something got through: what was noted while nothing did is over.
+    if got_through {
+        // What was noted while nothing did is over.
         sk.clear_soft_error();
     }
     if out.fin_received {
@@ -123,7 +129,7 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
         }
     }
     if let Some(reply) = out.reply {
-        if per_net.allows(&reply, now, config) {
+        if PerNet::of(sk.sk().net()).allows(&reply, now, config) {
             tx::send(sk, &reply.segment);
             sk.tcb.count_sent(now, &reply.segment);
         }
@@ -144,7 +150,7 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
     match out.fate {
         Fate::Live => {
             if let Some((_, deadline)) = sk.tcb.next_deadline() {
-                sk.arm_timer(deadline.as_us());
+                sk.arm_timer(now.as_us(), deadline.as_us());
             }
         }
         Fate::TimeWait => time_wait::enter(sk, now, config),
@@ -155,6 +161,10 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
 
 /// Sends all that is due.
 fn transmit(sk: &mut Locked<'_>, now: Instant, config: &Config) {
+    // Other segments have no size that a path could limit.
+    if sk.tcb.send_queue_len() != 0 {
+        update_path(sk);
+    }
     while let Some(segment) = sk.tcb.next_segment(now, config) {
         sk.tcb.count_sent(now, &segment);
         if !tx::send(sk, &segment) {

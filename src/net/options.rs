@@ -165,6 +165,7 @@ pub(crate) fn info(sk: &mut Locked<'_>, info: &mut Info) {
     }
     sender(info, &told, mss);
     receiver(info, &told);
+    effects::update_path(sk);
     info.tcpi_pmtu = sk.path_mtu;
 }
 

@@ -15,14 +15,18 @@ pub(crate) struct Records {
     len: u8,
     /// So many at the start of `many` are gone already: what is acknowledged goes one by one.
     gone: u32,
-    many: KVec<Record>,
+    /// None as long as there were few: dropping an empty vector is a call to the allocator.
+    many: Option<KVec<Record>>,
 }
 
 impl RecordList for Records {
     #[inline]
     fn as_slice(&self) -> &[Record] {
         match self.len {
-            0 => self.many.get(self.gone as usize..).unwrap_or(&[]),
+            0 => match &self.many {
+                Some(many) => many.get(self.gone as usize..).unwrap_or(&[]),
+                None => &[],
+            },
             len => self.few.get(..usize::from(len)).unwrap_or(&self.few),
         }
     }
@@ -30,7 +34,10 @@ impl RecordList for Records {
     #[inline]
     fn as_mut_slice(&mut self) -> &mut [Record] {
         match self.len {
-            0 => self.many.get_mut(self.gone as usize..).unwrap_or(&mut []),
+            0 => match &mut self.many {
+                Some(many) => many.get_mut(self.gone as usize..).unwrap_or(&mut []),
+                None => &mut [],
+            },
             len => match self.few.split_at_mut_checked(usize::from(len)) {
                 Some((used, _)) => used,
                 None => &mut [],
@@ -43,7 +50,7 @@ impl RecordList for Records {
         if at > len {
             return false;
         }
-        if len < FEW && self.many.is_empty() {
+        if len < FEW && self.many.is_none() {
             self.few.copy_within(at..len, at + 1);
             if let Some(slot) = self.few.get_mut(at) {
                 *slot = record;
@@ -51,24 +58,27 @@ impl RecordList for Records {
             self.len += 1;
             return true;
         }
-        if self.many.is_empty() {
-            if self
-                .many
-                .extend_from_slice(&self.few, GFP_ATOMIC | __GFP_NOWARN)
-                .is_err()
-            {
-                return false;
+        let many = match &mut self.many {
+            Some(many) => many,
+            None => {
+                let mut many = KVec::new();
+                if many
+                    .extend_from_slice(&self.few, GFP_ATOMIC | __GFP_NOWARN)
+                    .is_err()
+                {
+                    return false;
+                }
+                self.len = 0;
+                self.gone = 0;
+                self.many.insert(many)
             }
-            self.len = 0;
-            self.gone = 0;
-        }
+        };
         // Not for each record: what is moved is less than what has gone since the last time.
-        if self.many.len() == self.many.capacity() && self.gone as usize >= self.many.len() / 2 {
-            self.close_gap();
+        if many.len() == many.capacity() && self.gone as usize >= many.len() / 2 {
+            close_gap(many, &mut self.gone);
         }
-        self.many.reserve(1, GFP_ATOMIC | __GFP_NOWARN).is_ok()
-            && self
-                .many
+        many.reserve(1, GFP_ATOMIC | __GFP_NOWARN).is_ok()
+            && many
                 .insert_within_capacity(self.gone as usize + at, record)
                 .is_ok()
     }
@@ -91,22 +101,20 @@ impl RecordList for Records {
             self.len = rest as u8;
         } else if rest == 0 {
             // An idle connection holds no memory.
-            self.many = KVec::new();
+            self.many = None;
             self.gone = 0;
-        } else {
-            self.many.truncate(self.gone as usize + rest);
+        } else if let Some(many) = &mut self.many {
+            many.truncate(self.gone as usize + rest);
         }
     }
 }
 
-impl Records {
-    /// Moves the records to the start of `many`.
-    fn close_gap(&mut self) {
-        let gone = core::mem::take(&mut self.gone) as usize;
-        if gone != 0 {
-            self.many.copy_within(gone.., 0);
-            let rest = self.many.len() - gone;
-            self.many.truncate(rest);
-        }
+/// Moves the records to the start of `many`, of which so many are gone.
+fn close_gap(many: &mut KVec<Record>, gone: &mut u32) {
+    let gone = core::mem::take(gone) as usize;
+    if gone != 0 {
+        many.copy_within(gone.., 0);
+        let rest = many.len() - gone;
+        many.truncate(rest);
     }
 }

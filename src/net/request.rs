@@ -168,6 +168,7 @@ pub(crate) fn open(
     );
     machine.defer(shared.settings().defer_accept());
     let segment = machine.syn_ack(now);
+    let deadline = machine.next_deadline();
     let request = Small::new(Request {
         machine,
         listener: listener.clone(),
@@ -188,7 +189,9 @@ pub(crate) fn open(
         shared.remove_request(&request);
         return Err(DropReason::SynAgain);
     }
-    rearm(&request, &request.lock().machine);
+    if let Some((_, deadline)) = deadline {
+        request.arm(deadline.as_us());
+    }
     if !shared.is_open() {
         // The listener was closed while we were not yet to be found.
         close_with_listener(&request);

@@ -69,6 +69,7 @@ impl Operations for Rtcpfsm {
     }
 
     fn listen(sk: &mut Locked<'_>, backlog: u32) -> Result {
+        sk.sk().shared().make_queue()?;
         match sk.tcb.state() {
             State::Listen => {}
             State::Closed => start_listening(sk)?,
