@@ -272,9 +272,10 @@ void rtcpfsm_skb_inherit_shared_frag(struct sk_buff *to, const struct sk_buff *f
 	skb_shinfo(to)->flags |= skb_shinfo(from)->flags & SKBFL_SHARED_FRAG;
 }
 void rtcpfsm_skb_needs_no_sum(struct sk_buff *skb) { skb->ip_summed = CHECKSUM_UNNECESSARY; }
-size_t rtcpfsm_copy_page_from_iter(struct page *page, size_t off, size_t len, struct iov_iter *i)
+/* In one piece, as skb_copy_to_page_nocache(): sk_page_frag_refill() takes no high memory. */
+size_t rtcpfsm_copy_to_page_frag(struct page *page, size_t off, size_t len, struct iov_iter *i)
 {
-	return copy_page_from_iter(page, off, len, i);
+	return copy_from_iter(page_address(page) + off, len, i);
 }
 bool rtcpfsm_skb_checksum_ok_v4(struct sk_buff *skb, u32 len, u8 proto)
 {

@@ -136,7 +136,7 @@ bool rtcpfsm_skb_add_frag(struct sk_buff *skb, struct page *page, unsigned int o
 void rtcpfsm_skb_mark_shared_frag(struct sk_buff *skb);
 void rtcpfsm_skb_inherit_shared_frag(struct sk_buff *to, const struct sk_buff *from);
 void rtcpfsm_skb_needs_no_sum(struct sk_buff *skb);
-size_t rtcpfsm_copy_page_from_iter(struct page *page, size_t off, size_t len, struct iov_iter *i);
+size_t rtcpfsm_copy_to_page_frag(struct page *page, size_t off, size_t len, struct iov_iter *i);
 bool rtcpfsm_skb_checksum_ok_v4(struct sk_buff *skb, u32 len, u8 proto);
 bool rtcpfsm_skb_checksum_ok_v6(struct sk_buff *skb, u32 len, u8 proto);
 bool rtcpfsm_skb_checksum_set_v4(struct sk_buff *skb, __be32 saddr, __be32 daddr, u8 proto, bool partial);

@@ -71,7 +71,7 @@ impl<P: Protocol> Guard<'_, P> {
         }
         // SAFETY: The page has that room, and nobody else writes there; the message is valid.
         let copied = unsafe {
-            bindings::rtcpfsm_copy_page_from_iter(
+            bindings::rtcpfsm_copy_to_page_frag(
                 page,
                 offset as usize,
                 copy as usize,
