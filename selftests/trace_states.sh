@@ -63,6 +63,8 @@ for family in 4 6; do
 	tell server accept s l >/dev/null
 	tell client shutdown c >/dev/null
 	tell server eof s >/dev/null
+	# The ACK of the FIN waits up to 40 ms for the server's own, which would lead to TIME-WAIT at once.
+	wait_until 20 listed "$client" FIN-WAIT-2 || true
 	tell server close s >/dev/null
 	tell client eof c >/dev/null
 	tell client close c >/dev/null
