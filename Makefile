@@ -49,7 +49,7 @@ guest-test:
 	@qemu/test.sh guest
 
 netem:
-	@NETEM_MIB=$(or $(NETEM_MIB),32) TESTS=netem.sh qemu/test.sh guest
+	@TEST_SECONDS=$(or $(TEST_SECONDS),14400) NETEM_MIB=$(or $(NETEM_MIB),32) TESTS=netem.sh qemu/test.sh guest
 
 differential:
 	@PREDICT_SEEDS=$(or $(PREDICT_SEEDS),10000) TEST_SECONDS=7200 TESTS=predicted.sh qemu/test.sh guest
