@@ -52,7 +52,7 @@ netem:
 	@TEST_SECONDS=$(or $(TEST_SECONDS),14400) NETEM_MIB=$(or $(NETEM_MIB),32) TESTS=netem.sh qemu/test.sh guest
 
 differential:
-	@PREDICT_SEEDS=$(or $(PREDICT_SEEDS),10000) TEST_SECONDS=7200 TESTS=predicted.sh qemu/test.sh guest
+	@PREDICT_SEEDS=$(or $(PREDICT_SEEDS),10000) TEST_SECONDS=7200 TESTS=predicted.sh FLAVOUR=$(or $(FLAVOUR),lean) qemu/test.sh guest
 
 storm:
 	@STORM_STEPS=$(or $(STORM_STEPS),20000) TEST_SECONDS=7200 TESTS=storm.sh qemu/test.sh guest
