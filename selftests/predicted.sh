@@ -15,6 +15,13 @@ if [ "$proto" = 6 ] || [ ! -d "$scripts" ]; then
 	ktap_skip_all 'no scripts were foretold, or the protocol is no module'
 	exit "$KSFT_SKIP"
 fi
+# Foretold is also when; but in an emulated debug kernel the lines between those that start a timer and those that wait for it take tens
+# of milliseconds, longer than a delayed ACK waits.
+if [ -e /sys/kernel/debug/kmemleak ]; then
+	ktap_print_header
+	ktap_skip_all 'a debug kernel is too slow for times of milliseconds: make differential takes another'
+	exit "$KSFT_SKIP"
+fi
 states=(CLOSED LISTEN SYN-SENT SYN-RECEIVED ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 CLOSE-WAIT CLOSING LAST-ACK TIME-WAIT)
 number=0
 
@@ -36,12 +43,6 @@ foretold() {
 	[ $bad = 0 ] && [ $count -gt 0 ]
 }
 
-# A time counts from the last line that did something, which may not be the one that started the timer; in an emulated debug kernel
-# the lines in between take tens of milliseconds. There the order and the contents of all segments must hold, and that nothing is
-# late; that nothing is early is for other kernels (make differential).
-if [ -e /sys/kernel/debug/kmemleak ]; then
-	sed -i -E 's/ within [0-9]+\.\./ within 0../' "$scripts"/*.drill
-fi
 begin ${#states[@]}
 setup_ns host
 for state in "${states[@]}"; do
