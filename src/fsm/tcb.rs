@@ -170,7 +170,7 @@ pub(crate) struct Tcb<L: RecordList> {
     pub(super) rcv_up: SeqNumber,
     /// The free receive buffer, in octets.
     pub(super) rcv_space: u32,
-    /// The receive buffer: the most that was ever free.
+    /// The receive buffer as a window, in octets.
     pub(super) rcv_buf: u32,
 
     /// TS.Recent (RFC 7323 section 4.3).
@@ -374,6 +374,13 @@ impl<L: RecordList> Tcb<L> {
             settings: self.settings,
             ..Self::new()
         };
+    }
+
+    /// Tells what the whole receive buffer is good for as a window, in octets: what the packets of this peer take of memory
+    /// beside their payload, and what the program sets, make it larger or smaller. To be called as [`Self::set_receive_space`].
+    #[inline]
+    pub(crate) fn set_receive_buffer(&mut self, whole: u32) {
+        self.rcv_buf = self.settings.clamp_window(whole);
     }
 
     /// Tells how much of the receive buffer is free, in octets. To be called before each `on_segment`, `next_segment`

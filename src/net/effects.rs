@@ -36,8 +36,9 @@ pub(crate) fn user(sk: &mut Locked<'_>, call: UserCall) -> Result {
 /// Tells the machine how much more the receive buffer takes.
 #[inline]
 pub(crate) fn update_room(sk: &mut Locked<'_>) {
-    let room = receive_room(sk);
-    sk.tcb.set_receive_space(room);
+    let (free, whole) = (receive_room(sk), window_from(sk, sk.sk().rcvbuf()));
+    sk.tcb.set_receive_buffer(whole);
+    sk.tcb.set_receive_space(free);
 }
 
 /// Tells the machine how large segments may be, and how many may leave as one.
@@ -53,10 +54,14 @@ pub(crate) fn update_path(sk: &mut Locked<'_>) {
     }
 }
 
-/// What the free receive memory is good for as a window: packets need memory beside their payload.
+/// What the free receive memory is good for as a window.
 pub(crate) fn receive_room(sk: &Locked<'_>) -> u32 {
-    let free = sk.sk().rcvbuf().saturating_sub(sk.sk().rmem_alloc());
-    let mut window = sk.tcb.window_from(free);
+    window_from(sk, sk.sk().rcvbuf().saturating_sub(sk.sk().rmem_alloc()))
+}
+
+/// The window for so many octets of memory: packets need memory beside their payload.
+fn window_from(sk: &Locked<'_>, memory: u32) -> u32 {
+    let mut window = sk.tcb.window_from(memory);
     if sk.is_under_memory_pressure() {
         window = window.min(sk.tcb.window_under_pressure());
     }

@@ -308,6 +308,18 @@ fn must_39_our_window_opens_by_worthwhile_steps() {
     assert_eq!(host.only().wnd, 2_000);
 }
 
+#[test]
+fn must_39_a_buffer_that_became_smaller_opens_by_its_own_halves() {
+    let mut host = Host::established();
+    host.arrive(data(seg(ACK, IRS + 1, ISS + 1), SPACE));
+    // Below two segments, by SO_RCVBUF or since the peer's packets need more memory than was thought.
+    host.tcb.set_receive_buffer(800);
+    host.read(399);
+    assert!(host.sent.is_empty());
+    host.read(1);
+    assert_eq!(host.only().wnd, 400);
+}
+
 /// A program that reads after the peer has closed tells the peer nothing.
 #[test]
 fn no_window_update_after_the_peers_fin() {

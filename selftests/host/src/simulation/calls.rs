@@ -10,7 +10,7 @@ impl End {
     /// A call of the program.
     pub(super) fn user(&mut self, now: Instant, call: UserCall) -> Check {
         let mut out = Outbox::new();
-        self.tcb.set_receive_space(self.space());
+        self.update_room();
         self.tcb
             .on_user(now, call, &self.plan.cfg, &mut out)
             .map_err(|error| format!("{call:?}: {error:?}"))?;

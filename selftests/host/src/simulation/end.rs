@@ -227,6 +227,14 @@ impl End {
         }
     }
 
+    /// Whether it still waited for the ACK of its FIN when the peer's TIME-WAIT ended.
+    pub(crate) fn outlived_time_wait_of(&self, peer: &Self) -> bool {
+        peer.arcs.contains("time-wait-two-msl")
+            && ["last-ack-rcv-rst", "closing-rcv-rst"]
+                .iter()
+                .any(|arc| self.arcs.contains(arc))
+    }
+
     /// The number after the last one that arrived in order.
     fn received_until(&self) -> SeqNumber {
         self.watch.origins().1 + 1 + self.program.received + u32::from(self.end_received)
@@ -384,6 +392,7 @@ impl End {
             }
             Form::Block => {
                 self.watch.received(&segment);
+                self.update_room();
                 let room = self.room_for(&segment);
                 self.tcb.set_receive_space(room);
                 self.tcb.on_segment(now, &segment, &cfg, &mut out);
@@ -489,7 +498,7 @@ impl End {
 
     /// Sends all that is due.
     pub(super) fn transmit(&mut self, now: Instant) -> Check {
-        self.tcb.set_receive_space(self.space());
+        self.update_room();
         self.tcb.set_max_run(MaxRun {
             octets: self.plan.max_run,
             segments: u16::MAX,
@@ -582,7 +591,7 @@ impl End {
                 };
                 *self.timers.entry(kind.name()).or_default() += 1;
                 self.note(|| format!("timer: {}", kind.name()));
-                self.tcb.set_receive_space(self.space());
+                self.update_room();
                 self.tcb.on_timer(now, &self.plan.cfg, &mut out);
                 self.apply(now, &out, false)?;
                 let next = self.tcb.next_deadline();

@@ -14,11 +14,22 @@ const MAX_RECEIVE_BUFFER: u32 = 1 << 20;
 impl End {
     /// What is offered of the receive buffer, as `net::effects::receive_room`.
     pub(super) fn space(&self) -> u32 {
-        let free = self.plan.receive_buffer.saturating_sub(self.memory());
+        self.window_from(self.plan.receive_buffer.saturating_sub(self.memory()))
+    }
+
+    /// The window for so many octets of memory.
+    fn window_from(&self, memory: u32) -> u32 {
         match self.plan.overhead {
-            0 => free,
-            _ => self.tcb.window_from(free),
+            0 => memory,
+            _ => self.tcb.window_from(memory),
         }
+    }
+
+    /// Tells the machine what is free, as `net::effects::update_room`.
+    pub(super) fn update_room(&mut self) {
+        self.tcb
+            .set_receive_buffer(self.window_from(self.plan.receive_buffer));
+        self.tcb.set_receive_space(self.space());
     }
 
     /// The memory that is taken by what was received.
