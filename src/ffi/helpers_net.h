@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What helpers_net.c offers to Rust: the inline functions and macros of the socket and packet layers. */
+/* What helpers_net.c, helpers_skb.c and helpers_route.c offer to Rust: the inline functions and macros of the socket and packet layers. */
 #ifndef _RTCPFSM_HELPERS_NET_H
 #define _RTCPFSM_HELPERS_NET_H
 
