@@ -98,7 +98,6 @@ lint_tools() {
 
 host_tools() {
 	cargo_tool
-	want python3 python3
 	want gcc gcc
 	want python3 python3
 }

@@ -169,14 +169,11 @@ impl Segment {
         let Some((fixed, options)) = header.split_first_chunk::<MIN_HEADER_LEN>() else {
             return Err(ParseError::Truncated);
         };
-        // The compiler checks these positions: they are constants in an array.
-        let half = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
-        let word = |at: usize| {
-            u32::from_be_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]])
-        };
-
+        // The checksum, octets 16 and 17, is the caller's.
+        let [p0, p1, p2, p3, s0, s1, s2, s3, a0, a1, a2, a3, offset, flags, w0, w1, _, _, u0, u1] =
+            *fixed;
         // RFC 9293 3.1: the data offset counts 32-bit words; the other four bits are reserved.
-        let header_len = (fixed[12] >> 4) * 4;
+        let header_len = (offset >> 4) * 4;
         let Some(options_len) = usize::from(header_len).checked_sub(MIN_HEADER_LEN) else {
             return Err(ParseError::BadDataOffset);
         };
@@ -191,13 +188,13 @@ impl Segment {
             return Err(ParseError::Truncated);
         };
         Ok(Self {
-            src_port: half(0),
-            dst_port: half(2),
-            seq: SeqNumber::from_raw(word(4)),
-            ack: SeqNumber::from_raw(word(8)),
-            flags: Flags::from_bits(fixed[13]),
-            wnd: half(14),
-            urg: half(18),
+            src_port: u16::from_be_bytes([p0, p1]),
+            dst_port: u16::from_be_bytes([p2, p3]),
+            seq: SeqNumber::from_raw(u32::from_be_bytes([s0, s1, s2, s3])),
+            ack: SeqNumber::from_raw(u32::from_be_bytes([a0, a1, a2, a3])),
+            flags: Flags::from_bits(flags),
+            wnd: u16::from_be_bytes([w0, w1]),
+            urg: u16::from_be_bytes([u0, u1]),
             options: Options::parse(options),
             header_len,
             payload_len,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Safe wrappers of what the kernel crate lacks for a network protocol. All `unsafe` code of the module is here.
 //!
-//! [`sock`], [`guard`], [`stream`], [`wait`] and [`proto`] are sockets; [`skb`], [`ip`] and [`route`] packets and their ways; [`hash`] and
-//! [`small`] the objects that connections are found as; [`netns`], [`proc`], [`sysctl`] and [`percpu`] what each network
-//! namespace has.
+//! [`sock`], [`guard`], [`stream`], [`splice`], [`options`], [`wait`] and [`proto`] are sockets; [`skb`], [`ip`], [`route`],
+//! [`offload`] and [`hold`] packets and their ways; [`hash`] and [`small`] the objects that connections are found as; [`netns`],
+//! [`proc`], [`sysctl`] and [`percpu`] what each network namespace has; [`lock`], [`snapshot`] and [`word`] what is shared, and how.
 
 pub(crate) mod addr;
 pub(crate) mod global;
