@@ -78,36 +78,37 @@ const KIND_MASK: u32 = 0xff;
 /// The links and the key of an object that can be found. Lies inside it; `offset` bytes behind its start.
 #[repr(C)]
 pub(crate) struct Head {
-    /// Next in the chain, or the chain's end mark (odd). Zero in memory that is being reused.
-    next: Word<usize>,
-    /// The word that points here: zero when in no chain. Guarded by the bucket's lock.
-    pprev: Word<usize>,
     bind_next: Word<usize>,
     bind_pprev: Word<usize>,
+    bound_device: Word<u32>,
+    kind_flags: Word<u32>,
     net: Word<usize>,
     local: [Word<u64>; 2],
     remote: [Word<u64>; 2],
     ports: Word<u32>,
+    // A search passes by most objects after a look at these two: they share a line of the CPU's cache.
     hash: Word<u32>,
-    bound_device: Word<u32>,
-    kind_flags: Word<u32>,
+    /// Next in the chain, or the chain's end mark (odd). Zero in memory that is being reused.
+    next: Word<usize>,
+    /// The word that points here: zero when in no chain. Guarded by the bucket's lock.
+    pprev: Word<usize>,
 }
 
 impl Head {
     /// A head in no table.
     pub(crate) const fn new(kind: Kind) -> Self {
         Head {
-            next: Word::new(0),
-            pprev: Word::new(0),
             bind_next: Word::new(0),
             bind_pprev: Word::new(0),
+            bound_device: Word::new(0),
+            kind_flags: Word::new(kind as u32),
             net: Word::new(0),
             local: [Word::new(0), Word::new(0)],
             remote: [Word::new(0), Word::new(0)],
             ports: Word::new(0),
             hash: Word::new(0),
-            bound_device: Word::new(0),
-            kind_flags: Word::new(kind as u32),
+            next: Word::new(0),
+            pprev: Word::new(0),
         }
     }
 
@@ -152,14 +153,26 @@ impl Head {
 
     /// The key as it is now.
     pub(crate) fn key(&self) -> Key {
-        let [l0, l1] = &self.local;
         let [r0, r1] = &self.remote;
         Key {
             net: self.net.load(),
-            local: Address([l0.load(), l1.load()]),
+            local: self.local(),
             remote: Address([r0.load(), r1.load()]),
             ports: self.ports.load(),
         }
+    }
+
+    /// Is this its local port, in this namespace?
+    #[inline]
+    pub(crate) fn has_port(&self, net: usize, port: u16) -> bool {
+        self.ports.load() >> 16 == u32::from(port) && self.net.load() == net
+    }
+
+    /// The local address of the key.
+    #[inline]
+    pub(crate) fn local(&self) -> Address {
+        let [l0, l1] = &self.local;
+        Address([l0.load(), l1.load()])
     }
 
     /// The hash that the key was stored with.
@@ -206,6 +219,8 @@ pub(crate) trait Link: 'static {
     fn hash(head: &Head) -> u32;
     /// Distinguishes the end marks of the tables.
     const TAG: usize;
+    /// Has each bucket two chains under its lock, chosen by the lowest bit of the hash?
+    const PAIRED: bool = false;
     /// Where the link lies in a head.
     const OFFSET: usize;
 }
@@ -214,7 +229,8 @@ pub(crate) trait Link: 'static {
 pub(crate) enum Connected {}
 /// The links of the table of listeners: the same as those of connections, for nothing is in both.
 pub(crate) enum Listening {}
-/// The links of the table of bound ports.
+/// The links of the table of bound ports. A bucket's second chain has those who took any port to connect from: they can be
+/// very many, and the next who does so need not look at them.
 pub(crate) enum Bound {}
 
 impl Link for Connected {
@@ -253,16 +269,18 @@ impl Link for Bound {
         &head.bind_pprev
     }
     fn hash(head: &Head) -> u32 {
-        port_hash(&head.key())
+        port_hash(&head.key()) << 1 | u32::from(head.has(flag::AUTO_PORT))
     }
     const TAG: usize = 3;
+    const PAIRED: bool = true;
     const OFFSET: usize = core::mem::offset_of!(Head, bind_next);
 }
 
-/// Spreads by local port and namespace, for the tables that are searched by port alone.
+/// Spreads by local port and namespace, for the tables that are searched by port alone: in 2^16 buckets each port of a
+/// namespace has its own.
 pub(crate) fn port_hash(key: &Key) -> u32 {
-    let net = (key.net >> 6) as u32;
-    (u32::from(key.local_port()) ^ net).wrapping_mul(0x9e37_79b1) >> 8
+    let net = ((key.net >> 6) as u32).wrapping_mul(0x9e37_79b1) >> 16;
+    u32::from(key.local_port()) ^ net
 }
 
 /// Spreads connections: by both ends, the namespace and a secret seed.
@@ -308,7 +326,7 @@ struct Bucket {
     lock: BhLock<()>,
 }
 
-/// A table of 2^n buckets, each with its own lock for writers.
+/// A table of 2^n chains, each with its own lock for writers, or each pair of them (see [`Link::PAIRED`]).
 pub(crate) struct Table<P: Protocol, L: Link> {
     buckets: KVVec<Bucket>,
     mask: u32,
@@ -320,13 +338,11 @@ unsafe impl<P: Protocol, L: Link> Sync for Table<P, L> {}
 // SAFETY: As above; nothing in it belongs to a thread.
 unsafe impl<P: Protocol, L: Link> Send for Table<P, L> {}
 
-/// A bucket whose lock is held: its chain may be walked and changed.
+/// A bucket whose lock is held: its chains may be walked and changed.
 pub(crate) struct LockedBucket<'a, P: Protocol, L: Link> {
-    bucket: &'a Bucket,
+    table: &'a Table<P, L>,
     index: u32,
-    mask: u32,
     _guard: BhLockGuard<'a, ()>,
-    _types: PhantomData<(P, L)>,
 }
 
 impl<P: Protocol, L: Link> Table<P, L> {
@@ -336,7 +352,7 @@ impl<P: Protocol, L: Link> Table<P, L> {
     ///
     /// `ENOMEM`.
     pub(crate) fn new(bits: u32, class: Class) -> Result<Self> {
-        let count = 1usize << bits;
+        let count = 1usize << (bits + u32::from(L::PAIRED));
         let mut buckets = KVVec::with_capacity(count, GFP_KERNEL)?;
         for i in 0..count {
             let bucket = Bucket {
@@ -369,13 +385,11 @@ impl<P: Protocol, L: Link> Table<P, L> {
 
     /// Locks the bucket of this hash, bottom halves off.
     pub(crate) fn lock(&self, hash: u32) -> LockedBucket<'_, P, L> {
-        let bucket = self.bucket(hash);
+        let index = hash & self.mask & !u32::from(L::PAIRED);
         LockedBucket {
-            bucket,
-            index: hash & self.mask,
-            mask: self.mask,
-            _guard: bucket.lock.lock(),
-            _types: PhantomData,
+            table: self,
+            index,
+            _guard: self.bucket(index).lock.lock(),
         }
     }
 
@@ -487,9 +501,22 @@ fn end_mark<L: Link>(bucket: u32) -> usize {
 }
 
 impl<P: Protocol, L: Link> LockedBucket<'_, P, L> {
-    /// Shows every head of the chain until `f` returns something.
+    /// Shows every head of the bucket until `f` returns something.
     pub(crate) fn walk<R>(&self, mut f: impl FnMut(&Head) -> Option<R>) -> Option<R> {
-        let mut at = self.bucket.first.load();
+        let found = self.walk_first(&mut f);
+        if L::PAIRED && found.is_none() {
+            return self.walk_chain(self.index | 1, f);
+        }
+        found
+    }
+
+    /// Shows every head of the bucket's first chain until `f` returns something.
+    pub(crate) fn walk_first<R>(&self, f: impl FnMut(&Head) -> Option<R>) -> Option<R> {
+        self.walk_chain(self.index, f)
+    }
+
+    fn walk_chain<R>(&self, chain: u32, mut f: impl FnMut(&Head) -> Option<R>) -> Option<R> {
+        let mut at = self.table.bucket(chain).first.load();
         while at & 1 == 0 {
             // SAFETY: The lock is held, so what is linked stays linked and so alive.
             let head = unsafe { head_of::<L>(at) };
@@ -508,24 +535,26 @@ impl<P: Protocol, L: Link> LockedBucket<'_, P, L> {
         get(head)
     }
 
-    /// Links an object at the front of the chain; it must be in no table of this link.
+    /// Links an object at the front of its chain; it must be in no table of this link.
     pub(crate) fn insert(&self, object: &impl Hashable<P>) {
         let new = object.head();
-        assert!(L::hash(new) & self.mask == self.index && L::pprev(new).load() == 0);
+        let chain = L::hash(new) & self.table.mask;
+        assert!(chain & !u32::from(L::PAIRED) == self.index && L::pprev(new).load() == 0);
+        let chain = self.table.bucket(chain);
         let link = L::next(new);
-        let first = self.bucket.first.load();
+        let first = chain.first.load();
         link.store(first);
-        L::pprev(new).store(core::ptr::from_ref(&self.bucket.first) as usize);
+        L::pprev(new).store(core::ptr::from_ref(&chain.first) as usize);
         let word = core::ptr::from_ref(link) as usize;
         if first & 1 == 0 {
             // SAFETY: What is linked is alive, and the lock is held.
             L::pprev(unsafe { head_of::<L>(first) }).store(word);
         }
         // Publishes the key and the links.
-        self.bucket.first.store_release(word);
+        chain.first.store_release(word);
     }
 
-    /// Unlinks a head of this chain; false: it was not linked.
+    /// Unlinks a head of this bucket; false: it was not linked.
     pub(crate) fn remove(&self, head: &Head) -> bool {
         let pprev = L::pprev(head).load();
         if pprev == 0 {

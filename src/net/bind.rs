@@ -5,7 +5,7 @@
 
 use super::{instance, Locked, Rtcpfsm};
 use crate::src::kapi::addr::Address;
-use crate::src::kapi::hash::{flag, port_hash, Bound, Head, Key, LockedBucket};
+use crate::src::kapi::hash::{flag, Bound, Head, Key, LockedBucket};
 use crate::src::kapi::random;
 use kernel::prelude::*;
 
@@ -32,15 +32,14 @@ impl Claim {
 
     /// May the owner of `other` and this claim have the same port?
     fn conflicts(&self, port: u16, other: &Head) -> bool {
-        let its = other.key();
-        if its.net != self.net || its.local_port() != port {
+        if !other.has_port(self.net, port) {
             return false;
         }
         let its_device = other.bound_device();
         if self.device != 0 && its_device != 0 && self.device != its_device {
             return false;
         }
-        if !addresses_meet((self.address, self.flags), (its.local, other.flags())) {
+        if !addresses_meet((self.address, self.flags), (other.local(), other.flags())) {
             return false;
         }
         // SO_REUSEADDR on both sides lets everything but two listeners share (a server restarts over its TIME-WAITs).
@@ -99,7 +98,6 @@ fn key_of(sk: &Locked<'_>, port: u16) -> Key {
 /// `EADDRINUSE`: another socket has it, and they may not share.
 pub(crate) fn take_port(sk: &mut Locked<'_>, port: u16) -> Result {
     sk.refresh_bind_flags();
-    sk.sk().head().set_flags(flag::AUTO_PORT, false);
     if port != 0 {
         return claim_port(sk, port);
     }
@@ -122,12 +120,17 @@ fn claim_port(sk: &mut Locked<'_>, port: u16) -> Result {
     let key = key_of(sk, port);
     let claim = Claim::of(sk);
     let head = sk.sk().head();
-    let bucket = instance().tables.ports.lock(port_hash(&key));
+    let bucket = instance().tables.lock_port(&key);
     if in_conflict(&bucket, &claim, port, head) {
         return Err(EADDRINUSE);
     }
     if !head.is_bound() {
         head.set_key(&key, 0);
+    }
+    if !head.is_bound() || head.has(flag::AUTO_PORT) {
+        // From now on it stands where connect() looks.
+        bucket.remove(head);
+        head.set_flags(flag::AUTO_PORT, false);
         bucket.insert(sk.sk());
     }
     drop(bucket);
@@ -148,10 +151,6 @@ pub(crate) fn release_port(sk: &mut Locked<'_>) {
 /// The bucket is that of the port.
 pub(crate) fn is_free_for_connect(bucket: &Ports<'_>, net: usize, port: u16) -> bool {
     bucket
-        .walk(|other| {
-            let its = other.key();
-            (its.net == net && its.local_port() == port && !other.has(flag::AUTO_PORT))
-                .then_some(())
-        })
+        .walk_first(|other| other.has_port(net, port).then_some(()))
         .is_none()
 }

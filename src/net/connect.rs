@@ -10,7 +10,7 @@ use super::tables::Object;
 use super::{bind, effects, instance, now, time_wait, tx, Locked};
 use crate::src::fsm::{window, Config, OpenParams, Outbox, SeqNumber, State, UserCall};
 use crate::src::kapi::addr::{Address, Endpoint};
-use crate::src::kapi::hash::{flag, port_hash, Key};
+use crate::src::kapi::hash::{flag, Key};
 use kernel::prelude::*;
 
 /// What a TIME-WAIT left behind whose place we took: numbers to start beyond.
@@ -123,7 +123,7 @@ enum Entered {
 fn enter_with_port(sk: &mut Locked<'_>, local: (Address, u16), remote: (Address, u16)) -> Entered {
     let net = sk.sk().net();
     let bound = Key::new(net, local, (Address::ANY, 0));
-    let bucket = instance().tables.ports.lock(port_hash(&bound));
+    let bucket = instance().tables.lock_port(&bound);
     if !bind::is_free_for_connect(&bucket, net.id(), local.1) {
         return Entered::PortTaken;
     }

@@ -4,9 +4,8 @@
 //! Locks: see [`super`]. A bucket of ports may be held while a bucket of connections is taken, never the other way round.
 
 use super::{Rtcpfsm, Socket};
-use crate::src::kapi::addr::Address;
 use crate::src::kapi::hash::{
-    self, flag, Bound, Connected, Found, Hashable, Head, Key, Listening, Table,
+    self, flag, Bound, Connected, Found, Hashable, Head, Key, Listening, LockedBucket, Table,
 };
 use crate::src::kapi::lock::lock_class;
 use crate::src::kapi::lock::Class;
@@ -26,8 +25,10 @@ pub(crate) struct Tables {
     seed: u32,
 }
 
-/// Buckets of the tables of listeners and ports, as a power of two.
-const PORT_BITS: u32 = 12;
+/// Buckets of the table of listeners, as a power of two.
+const LISTENER_BITS: u32 = 12;
+/// Of the table of ports, at least and at most: as many as there are for connections, but one for each port is enough.
+const PORT_BITS: (u32, u32) = (12, 16);
 
 fn connections_class() -> Class {
     lock_class!(c"rtcpfsm connections")
@@ -44,8 +45,8 @@ impl Tables {
     pub(crate) fn new(bits: u32) -> Result<Self> {
         Ok(Tables {
             connections: Table::new(bits, connections_class())?,
-            listeners: Table::new(PORT_BITS, listeners_class())?,
-            ports: Table::new(PORT_BITS, ports_class())?,
+            listeners: Table::new(LISTENER_BITS, listeners_class())?,
+            ports: Table::new(bits.clamp(PORT_BITS.0, PORT_BITS.1), ports_class())?,
             seed: random::random_u32(),
         })
     }
@@ -54,6 +55,11 @@ impl Tables {
     #[inline]
     pub(crate) fn hash(&self, key: &Key) -> u32 {
         hash::connection_hash(key, self.seed)
+    }
+
+    /// Locks the bucket of this key's local port.
+    pub(crate) fn lock_port(&self, key: &Key) -> LockedBucket<'_, Rtcpfsm, Bound> {
+        self.ports.lock(hash::port_hash(key) << 1)
     }
 
     /// The object of this connection.
@@ -74,24 +80,14 @@ impl Tables {
     /// The listener for this connection: a socket bound to the very address before one bound to all, IPv4's own before one of
     /// both families (as Linux chooses). Of several equal ones (SO_REUSEPORT) the connection's hash decides.
     pub(crate) fn find_listener(&self, key: &Key, interfaces: (i32, i32)) -> Option<ARef<Socket>> {
-        let wanted = Key {
-            remote: Address::ANY,
-            ports: u32::from(key.local_port()) << 16,
-            ..*key
-        };
-        let spread = self.hash(key);
-        let bucket = hash::port_hash(&wanted);
-        let found = self.listeners.find_best(bucket, |head| {
-            let its = head.key();
-            if its.net != key.net || its.local_port() != key.local_port() {
+        let found = self.listeners.find_best(hash::port_hash(key), |head| {
+            if !head.has_port(key.net, key.local_port()) || !takes(head, interfaces) {
                 return 0;
             }
-            if !takes(head, interfaces) {
-                return 0;
-            }
-            let address = if its.local == key.local {
+            let its = head.local();
+            let address = if its == key.local {
                 8
-            } else if !its.local.is_any() {
+            } else if !its.is_any() {
                 return 0;
             } else if head.has(flag::V6) {
                 // The IPv6 wildcard takes IPv4 too, unless told otherwise.
@@ -111,7 +107,7 @@ impl Tables {
             // Above the low bits stands what decides; they spread the connections over a reuse group.
             let rank = address + u32::from(head.bound_device() != 0);
             let low = if head.has(flag::REUSE_PORT) {
-                (spread ^ head.tie_breaker()) & 0xffff
+                (self.hash(key) ^ head.tie_breaker()) & 0xffff
             } else {
                 0xffff
             };
