@@ -41,10 +41,9 @@ impl SipKey {
         }
     }
 
-    /// The hash of a connection's addresses and ports and of two more words: what SYN cookies are tagged with. The key is
-    /// used for nothing else.
-    pub(crate) fn tag(&self, key: &Key, words: [u64; 2]) -> u64 {
-        let connection = self.connection(key);
+    /// The hash of a connection, given by its [`SipKey::connection`] under another secret, and of two more words: what SYN
+    /// cookies are tagged with. The key is used for nothing else.
+    pub(crate) fn tag(&self, connection: u64, words: [u64; 2]) -> u64 {
         // SAFETY: The key is valid.
         unsafe { bindings::siphash_3u64(connection, words[0], words[1], &self.0) }
     }

@@ -174,7 +174,7 @@ fn take_over(
 fn open(sk: &mut Locked<'_>, floor: Floor) -> Result {
     let key = sk.sk().key();
     let v4 = key.remote.is_v4();
-    let (iss, ts_offset) = secrets(&key, now(), floor.iss);
+    let (iss, ts_offset) = secrets(instance().secret.connection(&key), now(), floor.iss);
     let config = PerNet::of(sk.sk().net()).config();
     let mtu = sk.path_mtu();
     let mss = tx::mss_of_mtu(mtu, v4);

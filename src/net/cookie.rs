@@ -10,7 +10,6 @@ use super::request::{establish, new_child, params_of_listener};
 use super::rx::{Arrived, Taken};
 use super::{effects, instance, now, tx, Socket};
 use crate::src::fsm::{cookie, Config, DropReason, Flags, Instant, Outbox, State, SynReqParams};
-use crate::src::kapi::hash::Key;
 use crate::src::kapi::route::Route;
 use core::ops::ControlFlow;
 use kernel::sync::aref::ARef;
@@ -27,26 +26,26 @@ pub(super) fn wanted(shared: &Shared, config: &Config) -> bool {
     }
 }
 
-/// The secrets that the cookies of a connection are made with.
-fn secrets(key: &Key) -> cookie::Secrets<impl Fn([u64; 2]) -> u64 + '_> {
+/// The secrets that the cookies of a connection are made with, of its hash.
+fn secrets(hash: u64) -> cookie::Secrets<impl Fn([u64; 2]) -> u64> {
     cookie::Secrets {
-        isn_hash: instance().secret.connection(key) as u32,
-        tag: |words| instance().cookie_secret.tag(key, words),
+        isn_hash: hash as u32,
+        tag: move |words| instance().cookie_secret.tag(hash, words),
     }
 }
 
-/// Answers a SYN by a SYN-ACK with a cookie, and keeps nothing.
+/// Answers a SYN by a SYN-ACK with a cookie, and keeps nothing. `hash` is the connection's under the host's secret.
 pub(super) fn answer(
     listener: &Socket,
     arrived: &Arrived,
     now: Instant,
-    params: &SynReqParams,
+    (params, hash): (&SynReqParams, u64),
     config: &Config,
     route: Route,
 ) {
     let net = listener.net();
     let key = &arrived.key;
-    let segment = cookie::syn_ack(now, &arrived.segment, params, config, &secrets(key));
+    let segment = cookie::syn_ack(now, &arrived.segment, params, config, &secrets(hash));
     listener.shared().note_cookie(now);
     PerNet::of(net).counters().drop(DropReason::SynCookieSent);
     // If it is lost, the peer's SYN comes again.
@@ -81,14 +80,15 @@ pub(super) fn take(listener: &ARef<Socket>, arrived: Arrived) -> ControlFlow<Tak
         per_net.counters().drop(DropReason::NoRoute);
         return ControlFlow::Break(Taken::Done);
     };
-    let params = params_of_listener(listener, &key, now, &route, &config, None);
+    let hash = instance().secret.connection(&key);
+    let params = params_of_listener(listener, &key, hash, now, &route, &config, None);
     let mut out = Outbox::new();
     let machine = match cookie::request(
         now,
         &arrived.segment,
         &params,
         &config,
-        &secrets(&key),
+        &secrets(hash),
         &mut out,
     ) {
         Ok(machine) => machine,

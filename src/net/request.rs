@@ -151,10 +151,11 @@ pub(crate) fn open(
         instance().protocol,
     )
     .map_err(|_| DropReason::NoRoute)?;
-    let params = params_of_listener(listener, key, now, &route, &config, floor);
+    let hash = instance().secret.connection(key);
+    let params = params_of_listener(listener, key, hash, now, &route, &config, floor);
     // RFC 6191: who opens anew what is in TIME-WAIT has proved to be there, and a cookie knows no floor.
     if floor.is_none() && cookie::wanted(shared, &config) {
-        cookie::answer(listener, arrived, now, &params, &config, route);
+        cookie::answer(listener, arrived, now, (&params, hash), &config, route);
         return Ok(());
     }
     let mut out = Outbox::new();
@@ -203,16 +204,17 @@ pub(crate) fn open(
     Ok(())
 }
 
-/// What the machine is told of this host and this way, for either side of an open.
-pub(crate) fn params(
+/// What the machine is told of this host and this way, for the passive side of an open. `hash`: see [`secrets`].
+fn params(
     key: &Key,
+    hash: u64,
     now: Instant,
     route: &Route,
     config: &Config,
     floor: Option<SeqNumber>,
 ) -> SynReqParams {
     let v4 = key.remote.is_v4();
-    let (iss, ts_offset) = secrets(key, now, floor);
+    let (iss, ts_offset) = secrets(hash, now, floor);
     let mss = tx::mss_of_mtu(route.mtu(), v4);
     SynReqParams {
         iss,
@@ -229,13 +231,14 @@ pub(crate) fn params(
 pub(super) fn params_of_listener(
     listener: &Socket,
     key: &Key,
+    hash: u64,
     now: Instant,
     route: &Route,
     config: &Config,
     floor: Option<SeqNumber>,
 ) -> SynReqParams {
     let settings = listener.shared().settings();
-    let params = params(key, now, route, config, floor);
+    let params = params(key, hash, now, route, config, floor);
     SynReqParams {
         rcv_space: settings.clamp_window(listener.rcvbuf() / 2),
         mss: settings.cap_mss(params.mss),
@@ -252,9 +255,9 @@ pub(crate) fn default_mss(v4: bool) -> u16 {
     }
 }
 
-/// RFC 6528: the initial sequence number, and RFC 7323 7.1: the offset of the timestamps, of this connection.
-pub(crate) fn secrets(key: &Key, now: Instant, floor: Option<SeqNumber>) -> (SeqNumber, u32) {
-    let hash = instance().secret.connection(key);
+/// RFC 6528: the initial sequence number, and RFC 7323 7.1: the offset of the timestamps, of the connection whose hash under
+/// the host's secret this is.
+pub(crate) fn secrets(hash: u64, now: Instant, floor: Option<SeqNumber>) -> (SeqNumber, u32) {
     let iss = initial_sequence_number(hash as u32, now);
     let iss = match floor {
         Some(floor) if !iss.after(floor) => floor,
