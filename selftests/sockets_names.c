@@ -5,6 +5,11 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 
+/* linux/in.h, which netinet/in.h excludes. */
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+
 TEST_F(ip, a_socket_tells_what_it_is)
 {
 	int fd = sock_open(variant, SERVER, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -121,6 +126,36 @@ TEST_F(ip, a_port_bound_to_the_wildcard_is_in_use)
 	EXPECT_EQ(EADDRINUSE, errno);
 	EXPECT_EQ(-1, sock_bound(variant, SERVER, end_port(&at)));
 	EXPECT_EQ(EADDRINUSE, errno);
+}
+
+TEST_F(ip, connect_takes_no_port_that_bind_gave_and_bind_none_that_connect_took)
+{
+	struct end at, other_at, mine;
+	int listener = sock_listening(variant, 1, &at), other = sock_listening(variant, 1, &other_at), fd, clients[3];
+	unsigned int only;
+
+	ASSERT_LE(0, listener);
+	ASSERT_LE(0, other);
+	fd = sock_bound(variant, CLIENT, 0);
+	ASSERT_LE(0, fd);
+	mine = end_local(fd);
+	/* The range of one port, both ends of it. */
+	only = end_port(&mine) * 0x10001u;
+	for (int i = 0; i < 3; i++) {
+		clients[i] = sock_open(variant, CLIENT, 0);
+		ASSERT_LE(0, clients[i]);
+		ASSERT_EQ(0, set_int(clients[i], IPPROTO_IP, IP_LOCAL_PORT_RANGE, only));
+	}
+	EXPECT_EQ(-1, connect(clients[0], &at.sa, at.len));
+	EXPECT_EQ(EADDRNOTAVAIL, errno);
+	ASSERT_EQ(0, close(fd));
+	ASSERT_EQ(0, connect(clients[0], &at.sa, at.len));
+	EXPECT_EQ(-1, sock_bound(variant, CLIENT, end_port(&mine)));
+	EXPECT_EQ(EADDRINUSE, errno);
+	/* Another connection has the port, too, unless it is the very same one. */
+	EXPECT_EQ(0, connect(clients[1], &other_at.sa, other_at.len));
+	EXPECT_EQ(-1, connect(clients[2], &at.sa, at.len));
+	EXPECT_EQ(EADDRNOTAVAIL, errno);
 }
 
 TEST_F(ip, so_reuseaddr_shares_a_port_until_one_listens)
