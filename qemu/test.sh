@@ -76,9 +76,9 @@ complaints+='|INFO: (task|rcu|possible|trying|suspicious|inconsistent)|possible 
 complaints+='|refcount_t:|leaked reference|unregister_netdevice: waiting|ref_tracker: .*(leak|has)|Objects remaining|soft lockup'
 complaints+='|self-detected stall|detected stalls|scheduling while atomic|unbalanced|list_(add|del) corruption|^(\[[^]]*\] *)?not ok '
 
-# boot_tests MODE SCRIPT..: one boot, these scripts in it, what came out counted.
+# boot_tests MODE SCRIPT..: one boot, these scripts in it; what came of it is for judge.
 boot_tests() {
-	local mode=$1 share=$results/$1 status=0 log line
+	local mode=$1 share=$results/$1 status=0
 	shift
 	rm -rf "$share"
 	mkdir -p "$share"
@@ -90,7 +90,13 @@ boot_tests() {
 	env | grep -E '^(NETEM_[A-Z]*|SOAK_[A-Z]*|STORM_[A-Z]*|CYCLES|TEST_SECONDS|RTCPFSM_PROTO)=' | sed 's/^/export /' >"$share/environment" || true
 	say "Guest tests, $flavour kernel, $mode time: $*"
 	TIME_LIMIT=$((300 + ${TEST_SECONDS:-600} * $#)) "$top/qemu/boot.sh" "$kdir" "$mode" "$share" </dev/null || status=$?
+	echo "$status" >"$share/status"
+}
 
+# judge MODE: what came out of that boot is counted.
+judge() {
+	local mode=$1 share=$results/$1 status log line
+	status=$(cat "$share/status")
 	if [ "$status" = 125 ]; then fault "the guest died or hung ($mode time): $share/console.log"
 	elif [ "$status" != 0 ]; then fault "the guest's test run ended with status $status: $share/console.log"; fi
 	log=$share/ktap.log
@@ -157,10 +163,24 @@ guest() {
 	done
 	ACCEL=$("$top/qemu/accel.sh")
 	export ACCEL
-	# The virtual boot goes first: zz_ scripts that sum up what all took run in the last one.
-	if [ ${#virtual[@]} -gt 0 ]; then boot_tests virtual "${virtual[@]}"; fi
-	if [ ${#plain[@]} -gt 0 ]; then boot_tests plain "${plain[@]}"; fi
 	[ $((${#virtual[@]} + ${#plain[@]})) -gt 0 ] || fault 'there is no guest test'
+	# Both at once: a guest in virtual time has one CPU, and does not notice how fast that is.
+	"$top/qemu/initramfs.sh"
+	if [ ${#plain[@]} -gt 0 ] && [ ${#virtual[@]} -gt 0 ]; then
+		boot_tests plain "${plain[@]}" >"$results/plain.out" 2>&1 &
+		say "The tests in plain time run beside those in virtual time; what they print follows ($results/plain.out)."
+	elif [ ${#plain[@]} -gt 0 ]; then
+		boot_tests plain "${plain[@]}"
+	fi
+	if [ ${#virtual[@]} -gt 0 ]; then
+		boot_tests virtual "${virtual[@]}"
+		judge virtual
+	fi
+	wait
+	if [ ${#plain[@]} -gt 0 ]; then
+		if [ ${#virtual[@]} -gt 0 ]; then cat "$results/plain.out"; fi
+		judge plain
+	fi
 }
 
 mkdir -p "$results"
