@@ -201,16 +201,16 @@ impl Watch {
 
     // RFC 9293 3.8.6, SHLD-14: the right edge does not move to the left.
     fn check_window(&mut self, segment: &SegmentOut) -> Result<(), String> {
-        let scale = match segment.flags.contains(Flags::SYN) {
-            true => 0,
-            false => self.scales().0,
-        };
+        let is_syn = segment.flags.contains(Flags::SYN);
+        let scale = if is_syn { 0 } else { self.scales().0 };
         let edge = segment.ack + (u32::from(segment.wnd) << scale);
         let widest = self
             .our_edge
             .map_or(edge, |widest| SeqNumber::max_of(edge, widest));
+        // A SYN that comes again cannot tell of more than 65,535 octets, whatever was told since (RFC 7323 2.2).
+        let cannot_tell = is_syn && segment.wnd == u16::MAX;
         claim! {
-            widest.distance_from(edge) < 1 << scale,
+            widest.distance_from(edge) < 1 << scale || cannot_tell,
                 "our right edge moves left only by rounding (RFC 9293 SHLD-14, RFC 7323 2.4)";
         }
         self.our_edge = Some(widest);
