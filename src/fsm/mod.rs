@@ -32,6 +32,7 @@ pub(crate) mod listen;
 pub(crate) mod options;
 pub(crate) mod outbox;
 pub(crate) mod prr;
+pub(crate) mod rack;
 pub(crate) mod reasons;
 pub(crate) mod reassembly;
 pub(crate) mod records;
