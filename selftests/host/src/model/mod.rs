@@ -12,10 +12,13 @@
 //! keep-alives; more than a few packets on the way, more than two octets of data, and more than one retransmission.
 //! Initial sequence numbers are next to the wrap.
 
+mod arrive;
 mod chart;
 mod claims;
+mod effects;
 mod end;
 mod setup;
+mod work;
 mod world;
 
 #[cfg(test)]

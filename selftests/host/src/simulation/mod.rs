@@ -15,6 +15,7 @@ mod receive;
 mod report;
 mod scenario;
 pub(crate) mod trace;
+mod transmit;
 mod watch;
 mod world;
 
