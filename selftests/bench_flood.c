@@ -2,6 +2,7 @@
 /* Forged SYNs, and the workload of bench in which connections are made while they arrive. */
 #define _GNU_SOURCE
 #include "bench.h"
+#include "wire.h"
 #include <arpa/inet.h>
 #include <err.h>
 #include <netinet/ip.h>
@@ -13,25 +14,6 @@
 #define WARM_UP 64
 /* At 100,000 forged SYNs a second, 6,250 connections a second. */
 #define SYNS_PER_CONNECTION 16
-
-/* Adds words as the checksum does, which knows no order of octets. */
-static uint32_t add(uint32_t sum, const void *data, size_t octets)
-{
-	uint16_t word;
-
-	for (size_t i = 0; i < octets; i += sizeof(word)) {
-		memcpy(&word, (const char *)data + i, sizeof(word));
-		sum += word;
-	}
-	return sum;
-}
-
-static uint16_t fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
-}
 
 void forge_syns(uint32_t first, long count)
 {
@@ -66,8 +48,8 @@ void forge_syns(uint32_t first, long count)
 		packet.tcp.window = htons(65535);
 		memcpy(packet.tcp.mss, "\2\4\5\264", 4);
 		/* The pseudo header: both addresses, the protocol and the length. */
-		packet.tcp.check = fold(add(add(htons(job.protocol) + htons(sizeof(packet.tcp)), &packet.ip.saddr, 8),
-					    &packet.tcp, sizeof(packet.tcp)));
+		packet.tcp.check = htons(fold(sum(sum(job.protocol + sizeof(packet.tcp), &packet.ip.saddr, 8),
+						  &packet.tcp, sizeof(packet.tcp))));
 		need(sendto(raw, &packet, sizeof(packet), 0, (struct sockaddr *)&job.server, sizeof(job.server)) > 0, "sendto");
 	}
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "blind.h"
+#include "wire.h"
 
 #define FIRST_PORT	20000
 #define PORTS		1000	/* of each address */
@@ -13,42 +14,6 @@ struct end *ends;
 int nends;
 
 static uint8_t host_address[16];
-
-static void put16(uint8_t *p, uint16_t v)
-{
-	p[0] = v >> 8;
-	p[1] = v;
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	put16(p, v >> 16);
-	put16(p + 2, v);
-}
-
-static uint16_t get16(const uint8_t *p)
-{
-	return p[0] << 8 | p[1];
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)get16(p) << 16 | get16(p + 2);
-}
-
-static uint32_t sum(uint32_t sum, const uint8_t *p, int len)
-{
-	for (; len > 1; len -= 2, p += 2)
-		sum += get16(p);
-	return len ? sum + (*p << 8) : sum;
-}
-
-static uint16_t fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
-}
 
 static int address_len(void)
 {

@@ -23,6 +23,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "wire.h"
+
 static int protocol = 253;
 
 static void nap(void)
@@ -113,22 +115,6 @@ static void calls(const char *text, int port, long count)
 	}
 }
 
-static uint32_t sum(const void *data, size_t len, uint32_t sum)
-{
-	const uint8_t *p = data;
-
-	for (size_t i = 0; i < len; i++)
-		sum += i % 2 ? p[i] : p[i] << 8;
-	return sum;
-}
-
-static uint16_t fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return htons(~sum);
-}
-
 static void flood(const char *text, int port, const char *source)
 {
 	uint8_t packet[80] = {}, *segment;
@@ -162,8 +148,6 @@ static void flood(const char *text, int port, const char *source)
 		packet[9] = protocol;
 	}
 	for (uint32_t n = 0;; n++) {
-		uint16_t check;
-
 		memset(segment, 0, 20);
 		segment[0] = 0x40 | (n >> 8 & 0x3f);
 		segment[1] = n;
@@ -175,8 +159,7 @@ static void flood(const char *text, int port, const char *source)
 		segment[12] = n % 16 == 15 ? 0xf0 : 0x50;
 		segment[13] = n % 2 ? n >> 1 : 0x02;
 		segment[14] = 0x40;
-		check = fold(sum(segment, 20, sum(src, 2 * address_len, 20 + protocol)));
-		memcpy(segment + 16, &check, 2);
+		put16(segment + 16, fold(sum(sum(20 + protocol, src, 2 * address_len), segment, 20)));
 		if (n % 32 == 31)
 			segment[16] ^= 1;
 		sendto(fd, packet, header + 20 - (n % 64 == 63 ? 9 : 0), MSG_DONTWAIT, (void *)&to, len);

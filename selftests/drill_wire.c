@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "drill.h"
+#include "wire.h"
 
 static const char flag_letters[] = "FSRPAUEC";
 
@@ -26,44 +27,6 @@ void renumber(struct peer *peer, uint32_t isn)
 	peer->host_isn = 0;
 	peer->host_nxt = 0;
 	peer->tsval = 0;
-}
-
-static void put16(uint8_t *p, uint16_t v)
-{
-	p[0] = v >> 8;
-	p[1] = v;
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	put16(p, v >> 16);
-	put16(p + 2, v);
-}
-
-static uint16_t get16(const uint8_t *p)
-{
-	return p[0] << 8 | p[1];
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)get16(p) << 16 | get16(p + 2);
-}
-
-static uint32_t sum(uint32_t sum, const uint8_t *p, int len)
-{
-	for (; len > 1; len -= 2, p += 2)
-		sum += get16(p);
-	if (len)
-		sum += *p << 8;
-	return sum;
-}
-
-static uint16_t fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
 }
 
 /* The checksum over the pseudo-header of PACKET's addresses and the DATA; 0 if the right one is in DATA. */

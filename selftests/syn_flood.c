@@ -25,6 +25,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "wire.h"
+
 /* As much as two windows without a scale. */
 #define ECHOED (128 * 1024)
 
@@ -38,22 +40,6 @@ static uint32_t random_word(void)
 	/* Knuth's MMIX generator: the upper bits are good enough. */
 	state = state * 6364136223846793005u + 1442695040888963407u;
 	return state >> 32;
-}
-
-static uint32_t add(uint32_t sum, const void *data, size_t len)
-{
-	const uint8_t *octet = data;
-
-	for (size_t i = 0; i + 1 < len; i += 2)
-		sum += octet[i] << 8 | octet[i + 1];
-	return sum;
-}
-
-static uint16_t fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return htons(~sum);
 }
 
 struct header {
@@ -97,7 +83,7 @@ static void flood(bool acks, long count)
 		/* An MSS in the SYN; nothing in the ACK. */
 		memcpy(packet.tcp.option, acks ? "\1\1\1\1" : "\2\4\5\264", 4);
 		pseudo.from = packet.ip.saddr;
-		packet.tcp.checksum = fold(add(add(0, &pseudo, sizeof(pseudo)), &packet.tcp, sizeof(packet.tcp)));
+		packet.tcp.checksum = htons(fold(sum(sum(0, &pseudo, sizeof(pseudo)), &packet.tcp, sizeof(packet.tcp))));
 		/* A full queue of the device is no reason to send less. */
 		while (sendto(raw, &packet, sizeof(packet), 0, (struct sockaddr *)&target, sizeof(target)) < 0)
 			if (errno != ENOBUFS)
