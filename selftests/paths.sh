@@ -32,6 +32,16 @@ prove() {
 		--port $((7000 + points)) --peer-port $((20000 + 16 * points)) "$@"
 }
 
+# backoff A..B[rto] COUNT LINE: the line COUNT times, as it is retransmitted: the first comes within that time, each next one within
+# twice the time of the one before.
+backoff() {
+	local range=${1%rto} unit='' i
+	if [ "$range" != "$1" ]; then unit=rto; fi
+	for ((i = 0; i < $2; i++)); do
+		echo "$3 within $((${range%..*} << i))..$((${range#*..} << i))$unit"
+	done
+}
+
 in_listen='
 socket L
 listen L

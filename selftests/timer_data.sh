@@ -18,15 +18,7 @@ send C 100
 mark
 > PA seq 1 ack 1 len 100 within 1000..1150rto
 column retrans 1
-> PA seq 1 len 100 within 2000..2300rto
-> PA seq 1 len 100 within 4000..4600rto
-> PA seq 1 len 100 within 8000..9200rto
-> PA seq 1 len 100 within 16000..18400rto
-> PA seq 1 len 100 within 32000..36800rto
-> PA seq 1 len 100 within 64000..73600rto
-> PA seq 1 len 100 within 128000..147200rto
-> PA seq 1 len 100 within 256000..294400rto
-> PA seq 1 len 100 within 512000..588800rto
+$(backoff 2000..2300rto 9 '> PA seq 1 len 100')
 repeat 5 > PA seq 1 len 100 within 120000..135020
 column retrans 15
 since 804000..920000

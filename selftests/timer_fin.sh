@@ -14,14 +14,7 @@ $in_established
 rto C 200..230
 close C
 > FA seq 1 ack 1
-> FA seq 1 ack 1 within 1000..1150rto
-> FA seq 1 ack 1 within 2000..2300rto
-> FA seq 1 ack 1 within 4000..4600rto
-> FA seq 1 ack 1 within 8000..9200rto
-> FA seq 1 ack 1 within 16000..18400rto
-> FA seq 1 ack 1 within 32000..36800rto
-> FA seq 1 ack 1 within 64000..73600rto
-> FA seq 1 ack 1 within 128000..147200rto
+$(backoff 1000..1150rto 8 '> FA seq 1 ack 1')
 > nothing 256000rto
 state FIN-WAIT-1
 sleep 40000rto

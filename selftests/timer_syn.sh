@@ -15,11 +15,7 @@ mark
 > S seq 0 within 1000..1130
 column retrans 1
 > S seq 0 within 2000..2260
-> S seq 0 within 4000..4500
-> S seq 0 within 8000..9000
-> S seq 0 within 16000..18000
-> S seq 0 within 32000..36000
-> S seq 0 within 64000..72000
+$(backoff 4000..4500 5 '> S seq 0')
 column retrans 7
 column timer retransmit
 since 127000..143000
@@ -65,9 +61,7 @@ column timer synack
 > SA seq 0 ack 1 within 1000..1130
 column retrans 1
 > SA seq 0 ack 1 within 2000..2260
-> SA seq 0 ack 1 within 4000..4500
-> SA seq 0 ack 1 within 8000..9000
-> SA seq 0 ack 1 within 16000..18000
+$(backoff 4000..4500 3 '> SA seq 0 ack 1')
 since 31000..35000
 > nothing 31500
 state SYN-RECEIVED
