@@ -5,7 +5,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
 . "$(dirname "$0")/paths.sh"
-begin 13
+begin 14
 setup_ns host
 
 in_sack='
@@ -145,6 +145,19 @@ state ESTABLISHED
 state CLOSE-WAIT
 recv C 30
 recv C eof
+EOF
+
+prove 'RFC 2018 3: a FIN behind a gap, which takes a number, is told by SACK, alone and with the text before it' <<EOF
+$in_sack
+< FA seq 31
+> A ack 1 <nop,nop,sack 31 32>
+< PA seq 11 len 10
+> A ack 1 <nop,nop,sack 11 21 31 32>
+< PA seq 21 len 10
+> A ack 1 <nop,nop,sack 11 32>
+< PA seq 1 len 10
+> A ack 32 <>
+state CLOSE-WAIT
 EOF
 
 prove 'close() with data behind a gap: what would fill it is refused by an RST' <<EOF

@@ -31,7 +31,7 @@ pub(super) struct Gaps {
     pub(super) duplicate: Option<SackBlock>,
     /// How many octets are held.
     pub(super) octets: u32,
-    /// A number in each of the ranges that changed last, the last one first. It may have left its range since.
+    /// A number in each of the blocks that changed last, the last one first. It may have left its block since.
     recent: [Option<SeqNumber>; SackBlocks::MAX],
 }
 
@@ -136,6 +136,7 @@ impl<L: RecordList> Tcb<L> {
         }
         if fin && right == end {
             self.gaps.fin_at = Some(end);
+            self.note_change(end);
             if len == 0 {
                 out.note(DropReason::OutOfOrder);
             }
@@ -175,9 +176,30 @@ impl<L: RecordList> Tcb<L> {
         }
     }
 
-    /// The range with `at` in it is the last one that changed.
+    /// What is held around this number, in one block. A FIN takes a number of its own and is held like text (RFC 9293 section 3.4),
+    /// so it is told with the text that it follows, or alone.
+    fn block_with(&self, at: SeqNumber) -> Option<SackBlock> {
+        let held = self.held.as_slice();
+        let fin_at = self.gaps.fin_at;
+        let found = match range_with(held, at) {
+            None if fin_at == Some(at) => held.iter().find(|range| range.right == at),
+            None => return None,
+            range => range,
+        };
+        let (left, right) = found.map_or((at, at), |range| (range.left, range.right));
+        Some(SackBlock {
+            left,
+            right: if fin_at == Some(right) {
+                right + 1
+            } else {
+                right
+            },
+        })
+    }
+
+    /// The block with `at` in it is the last one that changed.
     fn note_change(&mut self, at: SeqNumber) {
-        let Some(range) = range_with(self.held.as_slice(), at) else {
+        let Some(block) = self.block_with(at) else {
             return;
         };
         let mut recent = [None; SackBlocks::MAX];
@@ -186,7 +208,7 @@ impl<L: RecordList> Tcb<L> {
             *first = Some(at);
         }
         let others = self.gaps.recent.into_iter().flatten();
-        let others = others.filter(|at| at.before(range.left) || at.at_or_after(range.right));
+        let others = others.filter(|at| at.before(block.left) || at.at_or_after(block.right));
         // What finds no slot is the oldest.
         for (slot, other) in slots.zip(others) {
             *slot = Some(other);
@@ -219,6 +241,7 @@ impl<L: RecordList> Tcb<L> {
         out.release = Some(end);
         if self.held.as_slice().is_empty() {
             self.gaps.recent = Default::default();
+            self.note_fin();
         }
     }
 
@@ -235,6 +258,14 @@ impl<L: RecordList> Tcb<L> {
         }
         self.held.remove(keep, usize::MAX);
         self.gaps.octets = octets;
+        self.note_fin();
+    }
+
+    /// A FIN that is waited for is told, whatever became of the text before it.
+    fn note_fin(&mut self) {
+        if let Some(fin_at) = self.gaps.fin_at {
+            self.note_change(fin_at);
+        }
     }
 
     /// Nothing is held any more, and the peer's FIN is not waited for.
@@ -279,7 +310,7 @@ impl<L: RecordList> Tcb<L> {
         }
     }
 
-    /// The blocks of the next segment: what came twice, then the ranges that changed last (RFC 2018 section 4, RFC 2883
+    /// The blocks of the next segment: what came twice, then those that changed last (RFC 2018 section 4, RFC 2883
     /// section 4).
     pub(super) fn sack_blocks(&self) -> SackBlocks {
         let mut blocks = SackBlocks::new();
@@ -289,19 +320,15 @@ impl<L: RecordList> Tcb<L> {
         if let Some(twice) = self.gaps.duplicate {
             blocks.push(twice.left, twice.right);
         }
-        let held = self.held.as_slice();
-        if held.is_empty() {
-            return blocks;
-        }
-        // The first range is the D-SACK's own; the others are looked for among what follows it.
+        // The first block is the D-SACK's own; the others are looked for among what follows it.
         let ranges_from = blocks.as_slice().len();
         for at in self.gaps.recent.into_iter().flatten() {
-            let Some(range) = range_with(held, at) else {
+            let Some(block) = self.block_with(at) else {
                 continue;
             };
             let told = blocks.as_slice().get(ranges_from..).unwrap_or(&[]);
-            if !told.iter().any(|block| block.left == range.left) {
-                blocks.push(range.left, range.right);
+            if !told.iter().any(|other| other.left == block.left) {
+                blocks.push(block.left, block.right);
             }
         }
         blocks
@@ -310,7 +337,8 @@ impl<L: RecordList> Tcb<L> {
     /// The octets that the SACK option of the next segment takes.
     #[inline]
     pub(super) fn sack_len(&self) -> u32 {
-        if !self.sack_on || (self.held.as_slice().is_empty() && self.gaps.duplicate.is_none()) {
+        let nothing_held = self.held.as_slice().is_empty() && self.gaps.fin_at.is_none();
+        if !self.sack_on || (nothing_held && self.gaps.duplicate.is_none()) {
             return 0;
         }
         let mut count = self.sack_blocks().as_slice().len() as u32;

@@ -220,6 +220,45 @@ fn a_fin_behind_a_gap_is_taken_when_the_gap_is_filled() {
 }
 
 #[test]
+fn rfc_2018_a_fin_behind_a_gap_is_told_as_it_takes_a_number() {
+    // Alone.
+    let mut host = sacking();
+    host.arrive(seg(FIN | ACK, IRS + 301, ISS + 1));
+    assert_eq!(blocks(&host), [(301, 302)]);
+    // Text elsewhere, then next to it.
+    octets(&mut host, 101, 201);
+    assert_eq!(blocks(&host), [(101, 201), (301, 302)]);
+    octets(&mut host, 251, 301);
+    assert_eq!(blocks(&host), [(251, 302), (101, 201)]);
+    // The first gap is filled.
+    octets(&mut host, 1, 101);
+    assert_eq!(host.only().ack, raw(IRS + 201));
+    assert_eq!(blocks(&host), [(251, 302)]);
+    assert!(octets(&mut host, 201, 251).fin_received);
+    assert_eq!(blocks(&host), []);
+    // With the text that it follows; also where that is there already.
+    let mut host = sacking();
+    host.arrive(data(seg(FIN | ACK, IRS + 101, ISS + 1), 100));
+    assert_eq!(blocks(&host), [(101, 202)]);
+    let mut host = sacking();
+    octets(&mut host, 101, 201);
+    host.arrive(seg(FIN | ACK, IRS + 201, ISS + 1));
+    assert_eq!(blocks(&host), [(101, 202)]);
+    // All text before it goes at once, and it stays.
+    let mut host = sacking();
+    host.arrive(seg(FIN | ACK, IRS + 301, ISS + 1));
+    octets(&mut host, 101, 201);
+    octets(&mut host, 1, 101);
+    assert_eq!(blocks(&host), [(301, 302)]);
+    // The owner gave the text up.
+    let mut host = sacking();
+    host.arrive(data(seg(FIN | ACK, IRS + 101, ISS + 1), 100));
+    host.tcb.forget_held_from(raw(IRS + 101));
+    octets(&mut host, 301, 302);
+    assert_eq!(blocks(&host), [(201, 202)]);
+}
+
+#[test]
 fn nothing_is_behind_a_fin() {
     let mut host = Host::established();
     host.arrive(seg(FIN | ACK, IRS + 201, ISS + 1));
