@@ -44,6 +44,7 @@ static const struct {
 	{ "flood_goodput", flood_goodput },
 	{ "proc_read_100k", proc_read },
 	{ "floor", udp_floor },
+	{ "wire_floor", wire_floor },
 };
 
 static struct timespec began;

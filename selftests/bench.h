@@ -52,8 +52,14 @@ void report(long value);
 
 /* So many descriptors are wanted. */
 void allow_files(long count);
-/* SYNs from addresses of 10.128.0.0/9, from the first-th one on, whose answers nobody takes. */
+/* SYNs from so many addresses of 10.128.0.0/9, from the first-th one on, whose answers nobody takes. */
 void forge_syns(uint32_t first, long count);
+/* The peer of this number, an address of 10.64.0.0/10 and a port, connects to a port of the server's; what it acknowledges then. */
+uint32_t peer_connects(uint32_t peer, uint16_t port);
+/* An ACK of that peer. */
+void peer_acknowledges(uint32_t peer, uint16_t port, uint32_t ack);
+/* Has the host sent such peers something that was not taken yet? */
+bool peers_were_answered(void);
 
 /* The workloads, each by its name in bench.c. */
 void short_conn(void);
@@ -61,6 +67,7 @@ void short_conn_req(void);
 void round_trips(void);
 void bulk(void);
 void udp_floor(void);
+void wire_floor(void);
 void slab_idle(void);
 void slab_time_wait(void);
 void slab_half_open(void);

@@ -1,80 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Forged SYNs, and the workload of bench in which connections are made while they arrive. */
+/* The workload of bench in which connections are made while forged SYNs arrive, so many each second. */
 #define _GNU_SOURCE
 #include "bench.h"
-#include "wire.h"
-#include <arpa/inet.h>
 #include <err.h>
-#include <netinet/ip.h>
-#include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-/* Connections and floods before the measured ones: the queue of requests is full then. */
+/* Connections and SYNs before the measured ones: the queue of requests is full then. */
 #define WARM_UP 64
-/* At 100,000 forged SYNs a second, 6,250 connections a second. */
-#define SYNS_PER_CONNECTION 16
+#define WARM_UP_SYNS 512
+/* Nanoseconds from one forged SYN to the next: 100,000 a second. */
+#define SYN_INTERVAL 10000l
 
-void forge_syns(uint32_t first, long count)
+static long now(void)
 {
-	static int raw = -1;
-	struct {
-		struct iphdr ip;
-		struct {
-			uint16_t source, destination;
-			uint32_t seq, ack;
-			uint8_t offset, flags;
-			uint16_t window, check, urgent;
-			uint8_t mss[4];
-		} tcp;
-	} packet;
+	struct timespec t;
 
-	if (raw < 0)
-		raw = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
-	need(raw >= 0, "raw socket");
-	for (long i = 0; i < count; i++) {
-		memset(&packet, 0, sizeof(packet));
-		packet.ip.version = 4;
-		packet.ip.ihl = sizeof(packet.ip) / 4;
-		packet.ip.ttl = 64;
-		packet.ip.protocol = job.protocol;
-		packet.ip.saddr = htonl(0x0a800000 + (first + i) % 0x800000);
-		packet.ip.daddr = job.server.sin_addr.s_addr;
-		packet.tcp.source = htons(1024 + i % 50000);
-		packet.tcp.destination = job.server.sin_port;
-		packet.tcp.seq = htonl(i * 64);
-		packet.tcp.offset = sizeof(packet.tcp) / 4 << 4;
-		packet.tcp.flags = 0x02;
-		packet.tcp.window = htons(65535);
-		memcpy(packet.tcp.mss, "\2\4\5\264", 4);
-		/* The pseudo header: both addresses, the protocol and the length. */
-		packet.tcp.check = htons(fold(sum(sum(job.protocol + sizeof(packet.tcp), &packet.ip.saddr, 8),
-						  &packet.tcp, sizeof(packet.tcp))));
-		need(sendto(raw, &packet, sizeof(packet), 0, (struct sockaddr *)&job.server, sizeof(job.server)) > 0, "sendto");
-	}
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000l + t.tv_nsec;
 }
 
-/* For each connection, which is made and closed, so many forged SYNs arrive first. */
+static void handshake(int server)
+{
+	int client = connection(), fd;
+	char c;
+
+	/* What completes a handshake by a cookie is there before connect() returns: the path is this host. */
+	fd = accept(server, NULL, NULL);
+	need(fd >= 0, "accept");
+	close(fd);
+	need(recv(client, &c, 1, 0) == 0, "the end");
+	close(client);
+}
+
+/*
+ * For job.count milliseconds: a SYN is sent when it is due, and while none is, connections are made and closed. Reports how many in
+ * what time. Where the host cannot keep up with the SYNs alone, none is made.
+ */
 void flood_goodput(void)
 {
 	int server = listener(128);
-	uint32_t forged = 0;
+	long end, began, forged = 0, made = 0, elapsed;
 
-	for (long i = -WARM_UP; i < job.count; i++) {
-		int ends[2];
-		char c;
-
-		if (i == 0)
-			measure_begin();
-		forge_syns(forged, SYNS_PER_CONNECTION);
-		forged += SYNS_PER_CONNECTION;
-		ends[0] = connection();
-		/* What completes a handshake by a cookie is there before connect() returns: the path is this host. */
-		ends[1] = accept(server, NULL, NULL);
-		need(ends[1] >= 0, "accept");
-		close(ends[1]);
-		need(recv(ends[0], &c, 1, 0) == 0, "the end");
-		close(ends[0]);
+	forge_syns(0, WARM_UP_SYNS);
+	for (int i = 0; i < WARM_UP; i++)
+		handshake(server);
+	end = job.count * 1000000;
+	measure_begin();
+	began = now();
+	while ((elapsed = now() - began) < end) {
+		if (forged < elapsed / SYN_INTERVAL) {
+			forge_syns(WARM_UP_SYNS + forged++, 1);
+		} else {
+			handshake(server);
+			made++;
+		}
 	}
+	job.count = made;
 	measure_end();
 }

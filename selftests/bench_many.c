@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Workloads of bench with very many connections: a message on one of them, any one, each time; and reading the table of them
- * all in /proc. They are made with one listener, to many loopback addresses, from few ports.
+ * Workloads of bench with very many connections: a segment for one of them, any one, each time; and reading the table of them
+ * all in /proc. The peers are only packets (bench_wire.c): a million connections take 3 GiB so, and minutes.
  */
 #define _GNU_SOURCE
 #include "bench.h"
@@ -9,15 +9,13 @@
 #include <err.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* So many loopback addresses, from 127.1.0.0 on. */
-#define ADDRESSES 256
-/* Messages: each connection has fewer than the ACKs that are sent at once at a connection's start. */
-#define MESSAGES 4000
+/* The connections are of so many listeners, whose queues they stay in. */
+#define LISTENERS 64
+#define SEGMENTS 20000
 /* A large prime: one connection after the other, in no order that a table has. */
 #define STRIDE 1000003l
 
@@ -28,47 +26,67 @@ void allow_files(long count)
 	need(!setrlimit(RLIMIT_NOFILE, &limit), "RLIMIT_NOFILE");
 }
 
-static int *ends;
+static int listeners[LISTENERS];
+/* What each peer acknowledges: the SYN. */
+static uint32_t *acks;
 
-/* Makes job.count connections; the client's and the server's end of each stand side by side in `ends`. */
-static void make_many(void)
+static uint16_t port_of(long connection)
 {
-	int server;
+	return ntohs(job.server.sin_port) + connection % LISTENERS;
+}
 
-	allow_files(2 * job.count + 64);
-	ends = calloc(2 * job.count, sizeof(*ends));
-	need(ends, "memory");
-	job.server.sin_addr.s_addr = htonl(INADDR_ANY);
-	server = listener(128);
-	for (long i = 0; i < job.count; i++) {
-		job.server.sin_addr.s_addr = htonl(0x7f010000 + i % ADDRESSES);
-		ends[2 * i] = connection();
-		ends[2 * i + 1] = accept(server, NULL, NULL);
-		need(ends[2 * i + 1] >= 0, "accept");
+static void make_many(long count)
+{
+	uint16_t first = ntohs(job.server.sin_port);
+
+	acks = calloc(count, sizeof(*acks));
+	need(acks, "memory");
+	for (int i = 0; i < LISTENERS; i++) {
+		job.server.sin_port = htons(first + i);
+		listeners[i] = listener(count / LISTENERS + 1);
 	}
+	job.server.sin_port = htons(first);
+	for (long i = 0; i < count; i++)
+		acks[i] = peer_connects(i, port_of(i));
 }
 
-static void one_message(long at)
+/* Are they all there? One listener's are counted. */
+static void check_many(long count)
 {
-	char c = 0;
+	long wanted = (count + LISTENERS - 1) / LISTENERS, got = 0;
+	struct linger abort = { 1, 0 };
+	int flags = fcntl(listeners[0], F_GETFL), fd;
 
-	send_all(ends[2 * at], &c, 1);
-	receive_all(ends[2 * at + 1], &c, 1);
+	allow_files(wanted + 2 * LISTENERS);
+	need(!fcntl(listeners[0], F_SETFL, flags | O_NONBLOCK), "O_NONBLOCK");
+	while ((fd = accept(listeners[0], NULL, NULL)) >= 0) {
+		/* The peers do not answer, and what is done next is not to be disturbed by that. */
+		need(!setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof(abort)), "SO_LINGER");
+		got++;
+	}
+	if (got != wanted)
+		errx(1, "%ld connections of %ld", got, wanted);
 }
 
+/* ACKs that tell nothing new: what they cost is to be received and found, and a glance at their numbers. */
 void lookup(void)
 {
-	long connections = job.count, at = 0;
+	long connections = job.count;
 
-	make_many();
-	job.count = MESSAGES;
-	for (long i = -MESSAGES / 8; i < MESSAGES; i++) {
-		if (i == 0)
-			measure_begin();
-		one_message(at);
-		at = (at + STRIDE) % connections;
+	make_many(connections);
+	job.count = SEGMENTS;
+	/* Twice the same: a connection's first segments cost more. */
+	for (int round = 0; round < 2; round++) {
+		measure_begin();
+		for (long i = 0, at = 0; i < SEGMENTS; i++) {
+			peer_acknowledges(at, port_of(at), acks[at]);
+			at = (at + STRIDE) % connections;
+		}
 	}
 	measure_end();
+	if (peers_were_answered())
+		errx(1, "an ACK was answered");
+	check_many(connections);
 }
 
 /* Lines are counted, so that the figure is that of a line. */
@@ -76,10 +94,11 @@ void proc_read(void)
 {
 	static char text[65536];
 	const char *name = job.protocol == 6 ? "/proc/net/tcp" : "/proc/net/rtcpfsm";
+	long connections = job.count;
 	ssize_t got;
 	int fd;
 
-	make_many();
+	make_many(connections);
 	job.count = 0;
 	fd = open(name, O_RDONLY);
 	need(fd >= 0, "%s", name);
@@ -88,5 +107,8 @@ void proc_read(void)
 		for (ssize_t i = 0; i < got; i++)
 			job.count += text[i] == '\n';
 	need(got == 0, "%s", name);
+	if (job.count < connections)
+		errx(1, "%s: %ld lines for %ld connections", name, job.count, connections);
 	measure_end();
+	check_many(connections);
 }

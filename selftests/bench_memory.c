@@ -4,25 +4,41 @@
 #include "bench.h"
 #include <err.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /* Connections before the measured ones, so that what is made once is there. */
 #define WARM_UP 256
 
-/* Octets of all slabs' pages. */
+static void write_one(const char *name, const char *text)
+{
+	int fd = open(name, O_WRONLY);
+
+	need(fd >= 0 && write(fd, text, strlen(text)) >= 0, "%s", name);
+	close(fd);
+}
+
+/*
+ * Octets of all slabs' pages. What is free must not count: what files have left, objects that caches keep for the next one who asks
+ * (whole sheaves of them, in slabs that are empty otherwise), and what the CPUs have not added to the sum yet.
+ */
 static long slab(void)
 {
 	FILE *f;
 	char line[256];
 	long kib = -1;
-	int shrink = open("/proc/sys/vm/drop_caches", O_WRONLY);
+	glob_t caches;
 
-	/* What files have left, and the objects that wait in caches: as little as can be, before and after. */
-	need(shrink >= 0 && write(shrink, "3", 1) == 1, "drop_caches");
-	close(shrink);
+	write_one("/proc/sys/vm/drop_caches", "3");
+	need(!glob("/sys/kernel/slab/*/shrink", 0, NULL, &caches), "/sys/kernel/slab");
+	for (size_t i = 0; i < caches.gl_pathc; i++)
+		write_one(caches.gl_pathv[i], "1");
+	globfree(&caches);
+	write_one("/proc/sys/vm/stat_refresh", "1");
 	f = fopen("/proc/meminfo", "r");
 	need(f, "/proc/meminfo");
 	while (fgets(line, sizeof(line), f))
