@@ -25,6 +25,7 @@
  *   tos N is the traffic class of the IP header, ttl N its time to live.
  *   Only with `>`:  junk N		N octets that need not be those of the stream
  *		     within A..B	it comes A to B ms after the last event (a segment, or a call that sends)
+ *		     within A..B after N	likewise, after the event that `mark N` marked
  *   Only with `<`:  badsum		the checksum is wrong
  *		     trunc N		only N octets of the segment arrive
  *		     doff N		the data offset field says N words
@@ -66,7 +67,8 @@
  *	peer N				the following lines speak of connection N (0 to 7; each has a port of its own)
  *	isn N				the peer's ISN (before its SYN)
  *	renumber N			a new connection between the same ports begins: its peer's ISN is the old one + N
- *	mark, since A..B		the time between the two is A to B ms
+ *	mark [N], since A..B		the time between the last event before mark and that before since is A to B ms; mark N
+ *					(1 to 99) is for within
  *	sleep TIME			and keep reading the wire
  *	repeat N LINE			N times the same
  *	sysctl NAME VALUE		net.rtcpfsm.NAME until the script ends
@@ -96,7 +98,7 @@ struct drill drill = {
 static const char *script_name = "script";
 static int line_number;
 static char line_text[512];
-static uint64_t mark;
+static uint64_t marks[100];	/* when the event was that each marked */
 
 /* What the script leaves behind goes at once, so that nothing of it meets the next one. */
 static void finish(void)
@@ -206,6 +208,14 @@ static int split(char *line, char **word)
 	return words;
 }
 
+/* The mark of that number. */
+static uint64_t *mark(long long n)
+{
+	if (n < 0 || n >= (long long)(sizeof(marks) / sizeof(*marks)))
+		fail("there is no mark %lld", n);
+	return &marks[n];
+}
+
 static void parse_pattern(struct pattern *p, char **word, int words)
 {
 	memset(p, 0, sizeof(*p));
@@ -213,7 +223,8 @@ static void parse_pattern(struct pattern *p, char **word, int words)
 		fail("the flags are missing");
 	p->flags = parse_flags(word[0]);
 	for (int i = 1; i < words; i++) {
-		const char *key = word[i], *value = word[i + 1];
+		const char *key = word[i];
+		char *value = word[i + 1];
 
 		if (key[0] == '<') {
 			p->has_opt = true;
@@ -260,6 +271,10 @@ static void parse_pattern(struct pattern *p, char **word, int words)
 		} else if (!strcmp(key, "within")) {
 			p->has_time = true;
 			parse_range(value, &p->earliest, &p->latest);
+		} else if (!strcmp(key, "after")) {
+			p->start = *mark(number(value));
+			if (!p->start)
+				fail("nothing was marked");
 		} else {
 			fail("what is '%s'?", key);
 		}
@@ -310,12 +325,12 @@ static void run(char **word, int words)
 		renumber(drill.peer, number(word[1]));
 	} else if (!strcmp(what, "renumber") && words == 2) {
 		renumber(drill.peer, drill.peer->isn + number(word[1]));
-	} else if (!strcmp(what, "mark") && words == 1) {
-		mark = drill.event;
+	} else if (!strcmp(what, "mark") && words <= 2) {
+		*mark(words == 2 ? number(word[1]) : 0) = drill.event;
 	} else if (!strcmp(what, "since") && words == 2) {
 		parse_range(word[1], &from, &to);
-		if (drill.event - mark < from || drill.event - mark > to)
-			fail("%llu ms passed", (unsigned long long)(drill.event - mark) / MS);
+		if (drill.event - *mark(0) < from || drill.event - *mark(0) > to)
+			fail("%llu ms passed", (unsigned long long)(drill.event - *mark(0)) / MS);
 	} else if (!strcmp(what, "sleep") && words == 2) {
 		sleep_for(parse_time(word[1]));
 	} else if (!strcmp(what, "patience") && words == 2) {

@@ -54,7 +54,8 @@ struct pattern {
 	bool		junk;		/* its octets are none of the stream's */
 	int		len;
 	const char	*opt;		/* text between < and > */
-	uint64_t	earliest, latest;	/* microseconds after the last event */
+	uint64_t	earliest, latest;	/* microseconds after the start */
+	uint64_t	start;		/* 0: the last event */
 	/* only to be sent */
 	bool		bad_checksum, has_trunc, has_doff;
 	int		trunc, doff;

@@ -372,12 +372,12 @@ static void learn_timestamp(struct peer *peer, const struct segment *s)
 void expect(struct pattern *p)
 {
 	struct peer *peer = drill.peer;
-	uint64_t deadline = now_us() + drill.patience, after;
+	uint64_t deadline = now_us() + drill.patience, start = p->start ? p->start : drill.event, after;
 	struct segment *s;
 	const char *field;
 
-	if (p->has_time && drill.event + p->latest + drill.patience > deadline)
-		deadline = drill.event + p->latest + drill.patience;
+	if (p->has_time && start + p->latest + drill.patience > deadline)
+		deadline = start + p->latest + drill.patience;
 	while (!peer->first)
 		if (!pump(deadline, -1, 0) && !peer->first)
 			fail("no segment came within %llu ms", (unsigned long long)(drill.patience / MS));
@@ -390,7 +390,7 @@ void expect(struct pattern *p)
 	field = differs(peer, s, p);
 	if (field)
 		fail("%s differs, got %s", field, describe_segment(peer, s));
-	after = s->at > drill.event ? s->at - drill.event : 0;
+	after = s->at > start ? s->at - start : 0;
 	if (p->has_time && (after < p->earliest || after > p->latest))
 		fail("it came after %llu.%03llu ms", (unsigned long long)(after / MS), (unsigned long long)(after % MS));
 	after = s->seq + s->len + !!(s->flags & SYN) + !!(s->flags & FIN);

@@ -5,14 +5,16 @@
 //!
 //! The kernel's clock is not ours: its timers are late, and each step takes a while. So each conversation is held with two hosts, one
 //! that loses no time, one that is as slow as may be. A step at which they differ is not taken: what is left does not
-//! depend on a few milliseconds.
+//! depend on a few milliseconds. When a timer fires is foretold from what started it on, however long the lines between them take.
 
 mod model;
+mod moments;
 mod steps;
 
 use crate::fsm::{Duration, Instant, State, UserCall};
 use crate::simulation::dice::Dice;
 use model::{letters, Model};
+use moments::Moments;
 
 /// What a step of a script may take in a slow kernel.
 const STEP: Duration = Duration::from_ms(5);
@@ -23,8 +25,14 @@ const LATE: Duration = Duration::from_ms(5);
 /// Two events that are so close may come in either order.
 const CLOSE: Duration = Duration::from_ms(20);
 
+/// drill takes the time of a segment from the host so long after it was sent, at most.
+const READ_LATE: Duration = Duration::from_ms(5);
+
 /// A step that takes no time.
 const NOW: Duration = Duration::from_us(0);
+
+/// Lines of which drill takes the time, just before they do something.
+const TIMED: [&str; 6] = ["< ", "connect", "send", "shutdown", "close", "abort"];
 
 /// Octets that a peer sends at most: no window moves for them.
 const MOST_RECEIVED: u32 = 1_200;
@@ -94,11 +102,11 @@ pub fn predict(seed: u64) -> Result<Prediction, String> {
     }
     talk.end();
     match talk.fast.broken {
-        Some(broken) => Err(format!("seed {seed}: {broken}\n{}", talk.script)),
+        Some(ref broken) => Err(format!("seed {seed}: {broken}\n{}", talk.script())),
         None => Ok(Prediction {
             start: start.name(),
             v6: talk.v6,
-            script: talk.script,
+            script: talk.script(),
             injected: talk.injected,
             expected: talk.expected,
         }),
@@ -125,7 +133,10 @@ struct Talk {
     v6: bool,
     fast: Model,
     slow: Model,
-    script: String,
+    lines: Vec<String>,
+    moments: Moments,
+    /// How many lines have a mark.
+    marks: usize,
     /// Whether the peer's SYN offers or agrees to timestamps, and its clock.
     stamps: bool,
     stamp: u32,
@@ -151,7 +162,9 @@ impl Talk {
             v6,
             fast: host.clone(),
             slow: host,
-            script: String::new(),
+            lines: Vec::new(),
+            moments: Moments::default(),
+            marks: 0,
             stamps,
             stamp,
             has_socket: false,
@@ -165,20 +178,39 @@ impl Talk {
     }
 
     fn line(&mut self, line: &str) {
-        self.script.push_str(line);
-        self.script.push('\n');
+        self.lines.push(line.to_string());
     }
 
-    /// Does something to both hosts; false, and nothing is done, if they differ after it. `lines` come before what is sent.
-    fn both(&mut self, lines: &str, act: impl Fn(&mut Model) -> bool) -> bool {
+    /// The script so far.
+    fn script(&self) -> String {
+        self.lines.iter().map(|line| line.clone() + "\n").collect()
+    }
+
+    /// The number of the mark after a line, which is set if need be.
+    fn mark(&mut self, line: usize) -> Option<usize> {
+        let text = self.lines.get_mut(line)?;
+        if let Some((_, number)) = text.split_once("\nmark ") {
+            return number.parse().ok();
+        }
+        self.marks += 1;
+        text.push_str(&format!("\nmark {}", self.marks));
+        Some(self.marks)
+    }
+
+    /// Does something to both hosts; false, and nothing is done, if they differ after it. `line` comes before what is sent.
+    fn both(&mut self, line: &str, act: impl Fn(&mut Model) -> bool) -> bool {
         let (mut fast, mut slow) = (self.fast.clone(), self.slow.clone());
         slow.now = slow.now + STEP;
         if !act(&mut fast) || !act(&mut slow) || !alike(&fast, &slow) {
             return false;
         }
         (self.fast, self.slow) = (fast, slow);
-        if !lines.is_empty() {
-            self.line(lines);
+        if !line.is_empty() {
+            self.line(line);
+        }
+        if TIMED.iter().any(|word| line.starts_with(word)) {
+            let at = (self.fast.now, self.slow.now);
+            self.moments.begin(self.lines.len() - 1, at, NOW);
         }
         let sent = core::mem::take(&mut self.fast.sent);
         self.slow.sent.clear();
@@ -223,13 +255,10 @@ impl Talk {
         let wait = late.since(slow.now);
         fast.now = early;
         slow.now = late + Duration::from_us(wait.as_us() / 8) + LATE;
-        let elapsed = [
-            early.since(fast.event),
-            late.since(slow.event),
-            slow.now.since(slow.event),
-        ];
-        let least = elapsed.iter().map(|time| ms_of(*time)).min().unwrap_or(0);
-        let most = elapsed.iter().map(|time| ms_of(*time)).max().unwrap_or(0);
+        let (moment, fired) = match self.moments.start_of(early, late) {
+            Some(moment) => (moment, slow.now),
+            None => return false,
+        };
         fast.expire();
         slow.expire();
         if !alike(&fast, &slow) {
@@ -249,22 +278,24 @@ impl Talk {
                 return false;
             }
             self.line(&format!("> nothing {ms}"));
+            self.moments.again(moment);
         }
+        let times = (fast.now, slow.now);
         (self.fast, self.slow) = (fast, slow);
         let sent = core::mem::take(&mut self.fast.sent);
         self.slow.sent.clear();
         self.expected += sent.len() as u64;
         for (place, line) in sent.iter().enumerate() {
-            let within = if place == 0 {
-                format!(
-                    " within {}..{}",
-                    least.saturating_sub(ms_of(CLOSE)),
-                    most + ms_of(CLOSE)
-                )
-            } else {
-                String::new()
-            };
-            self.line(&format!("{line}{within}"));
+            let when = self.moments.when(moment, early, fired);
+            let within = when.filter(|_| place == 0).and_then(|when| {
+                let mark = self.mark(when.line)?;
+                let (least, most) = (ms_of(when.least), ms_of(when.most) + ms_of(CLOSE));
+                Some(format!(" within {least}..{most} after {mark}"))
+            });
+            self.line(&format!("{line}{}", within.unwrap_or_default()));
+            if place == 0 {
+                self.moments.begin(self.lines.len() - 1, times, READ_LATE);
+            }
         }
         self.settle();
         true
@@ -380,10 +411,11 @@ impl Talk {
 
     fn listen(&mut self) -> bool {
         self.has_socket = true;
-        self.line("socket L\nlisten L\nstate LISTEN");
+        for line in ["socket L", "listen L", "state LISTEN"] {
+            self.line(line);
+        }
         self.both("", |host| {
             host.listens = true;
-            host.event = host.now;
             *host
                 .counts
                 .entry(("arc", "closed-passive-open"))

@@ -46,8 +46,6 @@ pub(super) struct Model {
     /// The peer has seen our SYN: it counts from it.
     seen: bool,
     pub(super) now: Instant,
-    /// When the last segment was on the wire.
-    pub(super) event: Instant,
     pub(super) listens: bool,
     /// The program holds the connection's socket.
     pub(super) held: bool,
@@ -75,7 +73,6 @@ impl Model {
             irs,
             seen: false,
             now: Instant::from_us(1_000_000_000),
-            event: Instant::from_us(1_000_000_000),
             listens: false,
             held: false,
             arrived: false,
@@ -158,7 +155,6 @@ impl Model {
     pub(super) fn call(&mut self, call: UserCall) -> bool {
         let mut out = Outbox::new();
         let (now, cfg) = (self.now, self.cfg);
-        self.event = now;
         self.tcb.set_receive_space(self.room());
         if matches!(call, UserCall::Queued { .. }) {
             self.tcb.set_more(false);
@@ -180,7 +176,6 @@ impl Model {
         let Ok(segment) = Segment::parse(octets, octets.len() as u32) else {
             return false;
         };
-        self.event = self.now;
         self.process(&segment)
     }
 
@@ -381,7 +376,6 @@ impl Model {
             let _ = write!(line, " len {}", segment.payload_len);
         }
         let _ = write!(line, " <{}>", self.options(&octets[20..len]));
-        self.event = self.now;
         self.sent.push(line);
     }
 
