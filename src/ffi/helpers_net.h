@@ -73,6 +73,7 @@ bool rtcpfsm_ipv6_only(const struct sock *sk);
 bool rtcpfsm_sock_nonblocking(const struct socket *sock);
 void rtcpfsm_sock_poll_wait(struct file *file, struct socket *sock, poll_table *wait);
 void rtcpfsm_sk_set_async_nospace(struct sock *sk);
+void rtcpfsm_sk_write_space(struct sock *sk);
 void rtcpfsm_sk_nospace_done(struct sock *sk);
 bool rtcpfsm_port_needs_privilege(struct net *net, u16 port);
 void rtcpfsm_xfrm_sk_free_policy(struct sock *sk);

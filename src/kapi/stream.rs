@@ -175,14 +175,10 @@ impl<P: Protocol> Guard<'_, P> {
         self.send_state_mut().skip = 0;
     }
 
-    /// Tells writers that there is room, if they asked and there is.
+    /// Tells writers that there is room, if they asked and a third of the buffer is free.
     pub(crate) fn wake_writers(&mut self) {
-        let (queued, sndbuf) = (self.sk().wmem_queued(), self.sk().sndbuf());
-        // As sk_stream_is_writeable(): a third of the buffer is free.
-        if sndbuf.saturating_sub(queued) >= queued >> 1 {
-            // SAFETY: We hold the socket lock.
-            unsafe { bindings::rtcpfsm_sk_nospace_done(self.sk().raw()) };
-        }
+        // SAFETY: We hold the socket lock.
+        unsafe { bindings::rtcpfsm_sk_nospace_done(self.sk().raw()) };
     }
 
     /// Adds the octets `[from, from + len)` of the send queue to a packet, as references to their pages.
