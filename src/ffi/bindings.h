@@ -33,3 +33,4 @@
 #include <net/transp_v6.h>
 #include "helpers.h"
 #include "helpers_net.h"
+#include "layout.h"

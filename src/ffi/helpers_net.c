@@ -25,7 +25,6 @@ int rtcpfsm_sk_add_backlog(struct sock *sk, struct sk_buff *skb, unsigned int li
 {
 	return sk_add_backlog(sk, skb, limit);
 }
-bool rtcpfsm_sock_flag(const struct sock *sk, int flag) { return sock_flag(sk, flag); }
 void rtcpfsm_sock_set_flag(struct sock *sk, int flag) { sock_set_flag(sk, flag); }
 void rtcpfsm_sock_reset_flag(struct sock *sk, int flag) { sock_reset_flag(sk, flag); }
 void rtcpfsm_sock_orphan(struct sock *sk) { sock_orphan(sk); }
@@ -58,7 +57,6 @@ int rtcpfsm_sock_rcvlowat(const struct sock *sk, int waitall, int len) { return 
 int rtcpfsm_sock_intr_errno(long timeo) { return sock_intr_errno(timeo); }
 bool rtcpfsm_signal_pending(void) { return signal_pending(current); }
 bool rtcpfsm_sk_rmem_schedule(struct sock *sk, struct sk_buff *skb, int size) { return sk_rmem_schedule(sk, skb, size); }
-int rtcpfsm_sk_rmem_alloc(const struct sock *sk) { return sk_rmem_alloc_get(sk); }
 void rtcpfsm_skb_set_owner_r(struct sk_buff *skb, struct sock *sk) { skb_set_owner_r(skb, sk); }
 bool rtcpfsm_sk_wmem_schedule(struct sock *sk, int size) { return sk_wmem_schedule(sk, size); }
 void rtcpfsm_sk_wmem_queued_add(struct sock *sk, int size) { sk_wmem_queued_add(sk, size); }

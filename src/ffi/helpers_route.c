@@ -117,10 +117,6 @@ struct dst_entry *rtcpfsm_ip6_route_connect(struct sock *sk, __be16 dport)
 	security_sk_classify_flow(sk, flowi6_to_flowi_common(fl6));
 	return ip6_dst_lookup_flow(sock_net(sk), sk, fl6, final_p);
 }
-bool rtcpfsm_source_is_valid_v4(__be32 saddr)
-{
-	return !ipv4_is_multicast(saddr) && !ipv4_is_lbcast(saddr) && !ipv4_is_zeronet(saddr);
-}
 
 void rtcpfsm_flow4_addresses(struct sock *sk, __be32 *saddr, __be32 *daddr)
 {

@@ -12,11 +12,7 @@ void rtcpfsm_skb_reserve(struct sk_buff *skb, int len) { skb_reserve(skb, len); 
 void *rtcpfsm_skb_put(struct sk_buff *skb, unsigned int len) { return skb_put(skb, len); }
 void *rtcpfsm_skb_push(struct sk_buff *skb, unsigned int len) { return skb_push(skb, len); }
 bool rtcpfsm_pskb_may_pull(struct sk_buff *skb, unsigned int len) { return pskb_may_pull(skb, len); }
-void *rtcpfsm_skb_pull(struct sk_buff *skb, unsigned int len) { return __skb_pull(skb, len); }
-unsigned int rtcpfsm_skb_headlen(const struct sk_buff *skb) { return skb_headlen(skb); }
 void rtcpfsm_skb_reset_transport_header(struct sk_buff *skb) { skb_reset_transport_header(skb); }
-void *rtcpfsm_skb_network_header(const struct sk_buff *skb) { return skb_network_header(skb); }
-void *rtcpfsm_skb_transport_header(const struct sk_buff *skb) { return skb_transport_header(skb); }
 bool rtcpfsm_skb_csum_unnecessary(const struct sk_buff *skb) { return skb_csum_unnecessary(skb); }
 void rtcpfsm_skb_orphan(struct sk_buff *skb) { skb_orphan(skb); }
 void rtcpfsm_skb_dst_drop(struct sk_buff *skb) { skb_dst_drop(skb); }
@@ -27,14 +23,6 @@ bool rtcpfsm_skb_to_unicast(const struct sk_buff *skb, bool v6)
 	return skb->pkt_type == PACKET_HOST &&
 	       (v6 ? ipv6_unicast_destination(skb)
 		   : !(skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)));
-}
-void rtcpfsm_skb_queue_tail(struct sk_buff_head *q, struct sk_buff *skb) { __skb_queue_tail(q, skb); }
-struct sk_buff *rtcpfsm_skb_dequeue(struct sk_buff_head *q) { return __skb_dequeue(q); }
-struct sk_buff *rtcpfsm_skb_peek(const struct sk_buff_head *q) { return skb_peek(q); }
-struct sk_buff *rtcpfsm_skb_peek_tail(const struct sk_buff_head *q) { return skb_peek_tail(q); }
-struct sk_buff *rtcpfsm_skb_peek_next(struct sk_buff *skb, const struct sk_buff_head *q)
-{
-	return skb_peek_next(skb, q);
 }
 struct sk_buff *rtcpfsm_rb_to_skb(struct rb_node *node) { return rb_to_skb(node); }
 struct sk_buff *rtcpfsm_skb_rb_first(const struct rb_root *root) { return skb_rb_first(root); }
@@ -51,19 +39,6 @@ void rtcpfsm_skb_rb_unlink(struct sk_buff *skb, struct rb_root *root)
 	skb->dev = NULL;
 }
 int rtcpfsm_pskb_trim(struct sk_buff *skb, unsigned int len) { return pskb_trim(skb, len); }
-unsigned int rtcpfsm_skb_nr_frags(const struct sk_buff *skb) { return skb_shinfo(skb)->nr_frags; }
-struct page *rtcpfsm_skb_frag_page(const struct sk_buff *skb, unsigned int i)
-{
-	return skb_frag_page(&skb_shinfo(skb)->frags[i]);
-}
-unsigned int rtcpfsm_skb_frag_off(const struct sk_buff *skb, unsigned int i)
-{
-	return skb_frag_off(&skb_shinfo(skb)->frags[i]);
-}
-unsigned int rtcpfsm_skb_frag_size(const struct sk_buff *skb, unsigned int i)
-{
-	return skb_frag_size(&skb_shinfo(skb)->frags[i]);
-}
 bool rtcpfsm_skb_add_frag(struct sk_buff *skb, struct page *page, unsigned int off, unsigned int len)
 {
 	int i = skb_shinfo(skb)->nr_frags;
@@ -78,6 +53,13 @@ bool rtcpfsm_skb_add_frag(struct sk_buff *skb, struct page *page, unsigned int o
 	}
 	skb_len_add(skb, len);
 	return true;
+}
+bool rtcpfsm_skb_add_part(struct sk_buff *skb, const struct sk_buff *from, unsigned int i, unsigned int skip,
+			  unsigned int len)
+{
+	const skb_frag_t *frag = &skb_shinfo(from)->frags[i];
+
+	return rtcpfsm_skb_add_frag(skb, skb_frag_page(frag), skb_frag_off(frag) + skip, len);
 }
 void rtcpfsm_skb_mark_shared_frag(struct sk_buff *skb) { skb_shinfo(skb)->flags |= SKBFL_SHARED_FRAG; }
 void rtcpfsm_skb_inherit_shared_frag(struct sk_buff *to, const struct sk_buff *from)
@@ -159,7 +141,6 @@ void rtcpfsm_skb_set_gso(struct sk_buff *skb, u32 type, u16 size, u16 segs)
 	skb_shinfo(skb)->gso_segs = segs;
 }
 u32 rtcpfsm_skb_gso_type(const struct sk_buff *skb) { return skb_shinfo(skb)->gso_type; }
-u16 rtcpfsm_skb_gso_size(const struct sk_buff *skb) { return skb_shinfo(skb)->gso_size; }
 bool rtcpfsm_skb_gso_ok(struct sk_buff *skb, u64 features) { return skb_gso_ok(skb, features); }
 void rtcpfsm_skb_segment_checksum(struct sk_buff *skb, __sum16 pseudo)
 {
@@ -173,7 +154,6 @@ void rtcpfsm_skb_segment_checksum(struct sk_buff *skb, __sum16 pseudo)
 		th->check = gso_make_checksum(skb, rest);
 }
 void rtcpfsm_put_page(struct page *page) { put_page(page); }
-u32 rtcpfsm_skb_mark(const struct sk_buff *skb) { return skb->mark; }
 struct net *rtcpfsm_skb_net(const struct sk_buff *skb) { return dev_net_rcu(skb->dev); }
 void rtcpfsm_icmp_quote(const struct sk_buff *skb, u8 *type, u8 *code, u32 *offset)
 {

@@ -6,6 +6,7 @@
 //! the receive buffer like what can be read.
 
 use super::guard::Guard;
+use super::layout;
 use super::skb::{ReceiveNote, Skb};
 use super::sock::Protocol;
 use crate::src::ffi::bindings;
@@ -145,7 +146,7 @@ impl<P: Protocol> Guard<'_, P> {
                 unsafe { bindings::rtcpfsm_skb_set_owner_r(skb.raw(), self.sk().raw()) };
             }
             // SAFETY: The socket lock guards the queue, which owns the packet now.
-            unsafe { bindings::rtcpfsm_skb_queue_tail(self.receive_queue(), skb.into_raw()) };
+            unsafe { layout::append(self.receive_queue(), skb.into_raw()) };
         }
         let word = self.sk().rcv_queued_word();
         word.store(word.load() + len);
@@ -159,7 +160,7 @@ impl<P: Protocol> Guard<'_, P> {
         }
         let sk = self.sk().raw();
         // SAFETY: The queue is guarded by the socket lock.
-        let tail = NonNull::new(unsafe { bindings::rtcpfsm_skb_peek_tail(self.receive_queue()) });
+        let tail = NonNull::new(unsafe { layout::last(self.receive_queue()) });
         let Some(tail) = tail else {
             return Some(skb);
         };

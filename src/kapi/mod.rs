@@ -11,6 +11,7 @@ pub(crate) mod guard;
 pub(crate) mod hash;
 pub(crate) mod hold;
 pub(crate) mod ip;
+mod layout;
 pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod netns;

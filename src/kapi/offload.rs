@@ -16,6 +16,7 @@
 
 use super::guard::Guard;
 use super::ip::Handler;
+use super::layout;
 use super::skb::Skb;
 use super::sock::Protocol;
 use crate::src::ffi::bindings;
@@ -69,7 +70,7 @@ impl Skb {
     #[inline]
     pub(crate) fn piece(&self) -> u16 {
         // SAFETY: The packet is valid.
-        unsafe { bindings::rtcpfsm_skb_gso_size(self.raw()) }
+        unsafe { layout::gso_size(self.raw()) }
     }
 }
 
@@ -161,7 +162,7 @@ unsafe fn cut<H: Handler>(
     let (kind, piece) = unsafe {
         (
             bindings::rtcpfsm_skb_gso_type(skb),
-            u32::from(bindings::rtcpfsm_skb_gso_size(skb)),
+            u32::from(layout::gso_size(skb)),
         )
     };
     if kind & SOFTWARE_ONLY == 0 || piece == 0 {
@@ -169,11 +170,11 @@ unsafe fn cut<H: Handler>(
     }
     // SAFETY: By this function's contract; the header is linear before it is looked at.
     let (header_len, len) = unsafe {
-        if !bindings::rtcpfsm_pskb_may_pull(skb, FIXED_HEADER as u32) {
+        if !layout::may_pull(skb, FIXED_HEADER as u32) {
             return Err(EINVAL);
         }
         let header_len = u32::from((*skb).data.add(DATA_OFFSET_AT).read() >> 4) * 4;
-        if header_len < FIXED_HEADER as u32 || !bindings::rtcpfsm_pskb_may_pull(skb, header_len) {
+        if header_len < FIXED_HEADER as u32 || !layout::may_pull(skb, header_len) {
             return Err(EINVAL);
         }
         (header_len, (*skb).len)
@@ -193,7 +194,7 @@ unsafe fn cut<H: Handler>(
     let features = features & !(bindings::RTCPFSM_F_TCP_CSUM | bindings::RTCPFSM_F_GSO_PARTIAL);
     // SAFETY: The header is linear; `skb_segment` wants the data behind it.
     let segments = unsafe {
-        bindings::rtcpfsm_skb_pull(skb, header_len);
+        layout::pull(skb, header_len);
         kernel::error::from_err_ptr(bindings::skb_segment(skb, features))?
     };
     let (mut next, mut offset) = (NonNull::new(segments), 0);
@@ -202,7 +203,7 @@ unsafe fn cut<H: Handler>(
         // SAFETY: The segments are ours, a list; each has a copy of the header in its linear part, where its transport header is.
         unsafe {
             next = NonNull::new((*segment).__bindgen_anon_1.__bindgen_anon_1.next);
-            let header = bindings::rtcpfsm_skb_transport_header(segment).cast::<u8>();
+            let header = layout::transport_header(segment);
             let before = header.offset_from((*segment).data) as u32;
             let segment_len = (*segment).len - before;
             let header = &mut *header.cast::<[u8; FIXED_HEADER]>();

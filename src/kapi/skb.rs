@@ -2,6 +2,7 @@
 //! Owned packets (`struct sk_buff`).
 
 use super::addr::Address;
+use super::layout;
 use super::netns::Net;
 use crate::src::ffi::bindings;
 use core::ptr::NonNull;
@@ -93,7 +94,7 @@ impl Skb {
     /// The first `len` octets, pulled into linear memory; `None`: the packet is shorter.
     pub(crate) fn linear(&mut self, len: u32) -> Option<&[u8]> {
         // SAFETY: The packet is valid.
-        if unsafe { !bindings::rtcpfsm_pskb_may_pull(self.raw(), len) } {
+        if unsafe { !layout::may_pull(self.raw(), len) } {
             return None;
         }
         // SAFETY: The linear part starts at `data` and has that many octets; we hold the packet.
@@ -103,7 +104,7 @@ impl Skb {
     /// As much of the linear part as there is, at most `len` octets.
     pub(crate) fn linear_up_to(&self, len: u32) -> &[u8] {
         // SAFETY: The packet is valid.
-        let headlen = unsafe { bindings::rtcpfsm_skb_headlen(self.raw()) };
+        let headlen = unsafe { layout::headlen(self.raw()) };
         // SAFETY: The linear part has `headlen` octets.
         unsafe { core::slice::from_raw_parts((*self.raw()).data, headlen.min(len) as usize) }
     }
@@ -124,9 +125,9 @@ impl Skb {
     /// Drops `len` octets of header, which [`Skb::linear`] showed.
     pub(crate) fn pull(&mut self, len: u32) {
         // SAFETY: The packet is valid.
-        if len <= unsafe { bindings::rtcpfsm_skb_headlen(self.raw()) } {
+        if len <= unsafe { layout::headlen(self.raw()) } {
             // SAFETY: The octets are linear.
-            unsafe { bindings::rtcpfsm_skb_pull(self.raw(), len) };
+            unsafe { layout::pull(self.raw(), len) };
         }
     }
 
@@ -161,7 +162,7 @@ impl Skb {
     /// Type of service or traffic class of its IP header.
     fn traffic_class(&self, v6: bool) -> u8 {
         // SAFETY: The packet is valid.
-        let header = unsafe { bindings::rtcpfsm_skb_network_header(self.raw()) }.cast::<u8>();
+        let header = unsafe { layout::network_header(self.raw()) };
         // SAFETY: The network header stays with the packet until it is freed; both versions have at least 20 linear octets.
         let [first, second] = unsafe { header.cast::<[u8; 2]>().read() };
         // RFC 791 3.1: the second octet; RFC 8200 3: four bits on each side of the first octet's end.
@@ -175,7 +176,7 @@ impl Skb {
     /// Source and destination of its IP header.
     pub(crate) fn addresses(&self, v6: bool) -> (Address, Address) {
         // SAFETY: The packet is valid.
-        let header = unsafe { bindings::rtcpfsm_skb_network_header(self.raw()) }.cast::<u8>();
+        let header = unsafe { layout::network_header(self.raw()) };
         // SAFETY: On the receive path the network header is there and linear: 20 octets with the addresses at 12 and 16
         // (RFC 791 3.1), or 40 with the addresses at 8 and 24 (RFC 8200 3).
         unsafe {
@@ -196,8 +197,9 @@ impl Skb {
     /// Could this IPv4 source address be a host's (RFC 1122 3.2.1.3)?
     pub(crate) fn source_is_host(source: Address) -> bool {
         if source.is_v4() {
-            // SAFETY: No preconditions.
-            unsafe { bindings::rtcpfsm_source_is_valid_v4(source.as_v4()) }
+            // Neither zero nor all ones nor a multicast address (RFC 5771: 224.0.0.0/4).
+            let address = u32::from_be(source.as_v4());
+            address != 0 && address != u32::MAX && address >> 28 != 0xe
         } else {
             !source.is_any() && !source.is_v6_multicast()
         }
@@ -217,7 +219,7 @@ impl Skb {
     /// The firewall mark that it carries.
     pub(crate) fn mark(&self) -> u32 {
         // SAFETY: The packet is valid.
-        unsafe { bindings::rtcpfsm_skb_mark(self.raw()) }
+        unsafe { layout::mark(self.raw()) }
     }
 
     /// Is the transport checksum right (or vouched for by the device)?

@@ -8,6 +8,7 @@
 use super::addr::{Address, Endpoint};
 use super::guard::{timer_fired, Guard};
 use super::hash::{Head, Key, Kind};
+use super::layout;
 use super::netns::Net;
 use super::small::SmallObject;
 use super::word::Word;
@@ -317,7 +318,7 @@ impl<P: Protocol> Sock<P> {
     /// Memory that the receive queue holds now.
     pub(crate) fn rmem_alloc(&self) -> u32 {
         // SAFETY: The socket is alive.
-        unsafe { bindings::rtcpfsm_sk_rmem_alloc(self.raw()).max(0) as u32 }
+        unsafe { layout::rmem_alloc(self.raw()).max(0) as u32 }
     }
 
     /// Memory that the send queue holds now.
@@ -349,7 +350,7 @@ impl<P: Protocol> Sock<P> {
 
     pub(super) fn flag(&self, flag: u32) -> bool {
         // SAFETY: The socket is alive.
-        unsafe { bindings::rtcpfsm_sock_flag(self.raw(), flag as i32) }
+        unsafe { layout::sock_flag(self.raw(), flag) }
     }
 
     /// SO_BINDTODEVICE as an interface index; 0: any.

@@ -4,6 +4,7 @@
 //! Nothing here knows sequence numbers: positions are octets from the start of the send queue.
 
 use super::guard::Guard;
+use super::layout;
 use super::proto::Message;
 use super::skb::Skb;
 use super::sock::Protocol;
@@ -110,7 +111,7 @@ impl<P: Protocol> Guard<'_, P> {
     pub(super) fn send_queue_tail(&self) -> *mut bindings::sk_buff {
         // SAFETY: The queue is guarded by the socket lock; a queued packet is valid.
         unsafe {
-            let tail = bindings::rtcpfsm_skb_peek_tail(self.write_queue());
+            let tail = layout::last(self.write_queue());
             if !tail.is_null() && (*tail).len >= MAX_QUEUED_PACKET {
                 return null_mut();
             }
@@ -123,7 +124,7 @@ impl<P: Protocol> Guard<'_, P> {
         let packet = packet.into_raw();
         // SAFETY: The packet is ours, and its truesize is what it was charged with until it is freed.
         let truesize = unsafe {
-            bindings::rtcpfsm_skb_queue_tail(self.write_queue(), packet);
+            layout::append(self.write_queue(), packet);
             (*packet).truesize
         };
         self.send_queue_grown(len, truesize);
@@ -149,7 +150,7 @@ impl<P: Protocol> Guard<'_, P> {
         state.skip += count;
         loop {
             // SAFETY: The queue is guarded by the socket lock.
-            let head = unsafe { bindings::rtcpfsm_skb_peek(queue) };
+            let head = unsafe { layout::first(queue) };
             // SAFETY: A queued packet is valid.
             if head.is_null() || unsafe { (*head).len } > state.skip {
                 break;
@@ -157,7 +158,7 @@ impl<P: Protocol> Guard<'_, P> {
             // SAFETY: The packet is taken off the queue and given back with what it was charged.
             unsafe {
                 state.skip -= (*head).len;
-                bindings::rtcpfsm_skb_dequeue(queue);
+                layout::take_first(queue, head);
                 let truesize = (*head).truesize as i32;
                 bindings::rtcpfsm_sk_wmem_queued_add(sk, -truesize);
                 bindings::rtcpfsm_sk_mem_uncharge(sk, truesize);
@@ -218,7 +219,7 @@ impl<P: Protocol> Guard<'_, P> {
         let (mut at, mut position) = match state.found {
             Some((skb, position)) if position <= target => (skb.as_ptr(), position),
             // SAFETY: The queue is guarded by the socket lock.
-            _ => (unsafe { bindings::rtcpfsm_skb_peek(queue) }, 0),
+            _ => (unsafe { layout::first(queue) }, 0),
         };
         let mut remaining = len;
         while remaining > 0 && !at.is_null() {
@@ -235,7 +236,7 @@ impl<P: Protocol> Guard<'_, P> {
             }
             position += skb_len;
             // SAFETY: The queue is guarded by the socket lock.
-            at = unsafe { bindings::rtcpfsm_skb_peek_next(at, queue) };
+            at = unsafe { layout::next(at, queue) };
         }
         remaining == 0
     }
@@ -291,7 +292,7 @@ impl<P: Protocol> Guard<'_, P> {
         let queue = self.receive_queue();
         let (mut before, mut copied) = (offset, 0);
         // SAFETY: The queue is guarded by the socket lock.
-        let mut at = unsafe { bindings::rtcpfsm_skb_peek(queue) };
+        let mut at = unsafe { layout::first(queue) };
         while copied < max && !at.is_null() {
             // SAFETY: A queued packet is valid and has our note.
             let note = unsafe { Skb::note(NonNull::new_unchecked(at)).read() };
@@ -318,7 +319,7 @@ impl<P: Protocol> Guard<'_, P> {
                 before -= available;
             }
             // SAFETY: The queue is guarded by the socket lock.
-            at = unsafe { bindings::rtcpfsm_skb_peek_next(at, queue) };
+            at = unsafe { layout::next(at, queue) };
         }
         Ok(copied)
     }
@@ -331,7 +332,7 @@ impl<P: Protocol> Guard<'_, P> {
         word.store(word.load() - remaining);
         while remaining > 0 {
             // SAFETY: The queue is guarded by the socket lock, and holds at least `remaining` octets.
-            let head = unsafe { bindings::rtcpfsm_skb_peek(queue) };
+            let head = unsafe { layout::first(queue) };
             let Some(head) = NonNull::new(head) else {
                 return;
             };
@@ -344,7 +345,7 @@ impl<P: Protocol> Guard<'_, P> {
                     return;
                 }
                 remaining -= available;
-                bindings::rtcpfsm_skb_dequeue(queue);
+                layout::take_first(queue, head.as_ptr());
                 bindings::consume_skb(head.as_ptr());
             }
         }
@@ -353,7 +354,7 @@ impl<P: Protocol> Guard<'_, P> {
     /// The receive queue's first packet, where its unread octets begin in it, and how many they are.
     pub(super) fn receive_queue_head(&self) -> Option<(NonNull<bindings::sk_buff>, u32, u32)> {
         // SAFETY: The queue is guarded by the socket lock.
-        let head = NonNull::new(unsafe { bindings::rtcpfsm_skb_peek(self.receive_queue()) })?;
+        let head = NonNull::new(unsafe { layout::first(self.receive_queue()) })?;
         // SAFETY: A queued packet is valid and has our note.
         let note = unsafe { Skb::note(head).read() };
         Some((head, note.skip, note.len()))
@@ -362,7 +363,7 @@ impl<P: Protocol> Guard<'_, P> {
     /// The last packet of the receive queue as a number: what a reader waits to see changed.
     pub(super) fn receive_queue_tail(&self) -> *mut bindings::sk_buff {
         // SAFETY: The queue is guarded by the socket lock.
-        unsafe { bindings::rtcpfsm_skb_peek_tail(self.receive_queue()) }
+        unsafe { layout::last(self.receive_queue()) }
     }
 
     /// Gives the queues' memory back at the end of the socket's life.
@@ -400,24 +401,17 @@ unsafe fn attach_range(
     // SAFETY: Both are valid.
     unsafe { bindings::rtcpfsm_skb_inherit_shared_frag(packet.raw(), from) };
     // SAFETY: `from` is valid.
-    let fragments = unsafe { bindings::rtcpfsm_skb_nr_frags(from) };
+    let fragments = unsafe { layout::nr_frags(from) };
     for i in 0..fragments {
         // SAFETY: `from` has fragment `i`.
-        let size = unsafe { bindings::rtcpfsm_skb_frag_size(from, i) };
+        let size = unsafe { layout::frag_len(from, i) };
         if skip >= size {
             skip -= size;
             continue;
         }
         let take = remaining.min(size - skip);
         // SAFETY: The range lies in the fragment; `packet` takes its own reference of the page.
-        let added = unsafe {
-            bindings::rtcpfsm_skb_add_frag(
-                packet.raw(),
-                bindings::rtcpfsm_skb_frag_page(from, i),
-                bindings::rtcpfsm_skb_frag_off(from, i) + skip,
-                take,
-            )
-        };
+        let added = unsafe { bindings::rtcpfsm_skb_add_part(packet.raw(), from, i, skip, take) };
         if !added {
             return false;
         }
