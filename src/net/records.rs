@@ -51,7 +51,10 @@ impl RecordList for Records {
             return false;
         }
         if len < FEW && self.many.is_none() {
-            self.few.copy_within(at..len, at + 1);
+            // At the end mostly, where a move of nothing would still be a call.
+            if at < len {
+                self.few.copy_within(at..len, at + 1);
+            }
             if let Some(slot) = self.few.get_mut(at) {
                 *slot = record;
             }
@@ -96,7 +99,9 @@ impl RecordList for Records {
             self.gone += end as u32;
             return;
         }
-        records.copy_within(end.., at);
+        if end < len {
+            records.copy_within(end.., at);
+        }
         if few {
             self.len = rest as u8;
         } else if rest == 0 {
