@@ -37,7 +37,7 @@ fn secrets(hash: u64) -> cookie::Secrets<impl Fn([u64; 2]) -> u64> {
 /// Answers a SYN by a SYN-ACK with a cookie, and keeps nothing. `hash` is the connection's under the host's secret.
 pub(super) fn answer(
     listener: &Socket,
-    arrived: &Arrived,
+    arrived: &Arrived<'_>,
     now: Instant,
     (params, hash): (&SynReqParams, u64),
     config: &Config,
@@ -45,7 +45,7 @@ pub(super) fn answer(
 ) {
     let net = listener.net();
     let key = &arrived.key;
-    let segment = cookie::syn_ack(now, &arrived.segment, params, config, &secrets(hash));
+    let segment = cookie::syn_ack(now, arrived.segment, params, config, &secrets(hash));
     listener.shared().note_cookie(now);
     PerNet::of(net).counters().drop(DropReason::SynCookieSent);
     // If it is lost, the peer's SYN comes again.
@@ -54,7 +54,10 @@ pub(super) fn answer(
 
 /// An ACK for a listener: if it brings a cookie back, it opens a connection. If it does not, `Continue`: the listener knows no
 /// such connection.
-pub(super) fn take(listener: &ARef<Socket>, arrived: Arrived) -> ControlFlow<Taken, Arrived> {
+pub(super) fn take<'a>(
+    listener: &ARef<Socket>,
+    arrived: Arrived<'a>,
+) -> ControlFlow<Taken<'a>, Arrived<'a>> {
     let net = listener.net();
     let per_net = PerNet::of(net);
     let (now, config) = (now(), per_net.config());
@@ -66,7 +69,7 @@ pub(super) fn take(listener: &ARef<Socket>, arrived: Arrived) -> ControlFlow<Tak
         return ControlFlow::Continue(arrived);
     }
     let key = arrived.key;
-    let interface = tx::answer_interface(key.remote, arrived.interfaces.0);
+    let interface = tx::answer_interface(key.remote, arrived.interfaces().0);
     let route = Route::find(
         net,
         Some(&**listener),
@@ -85,7 +88,7 @@ pub(super) fn take(listener: &ARef<Socket>, arrived: Arrived) -> ControlFlow<Tak
     let mut out = Outbox::new();
     let machine = match cookie::request(
         now,
-        &arrived.segment,
+        arrived.segment,
         &params,
         &config,
         &secrets(hash),

@@ -170,9 +170,9 @@ fn transmit(sk: &mut Locked<'_>, now: Instant, config: &Config) {
     if sk.tcb.send_queue_len() != 0 {
         update_path(sk);
     }
-    while let Some(segment) = sk.tcb.next_segment(now, config) {
-        sk.tcb.count_sent(now, &segment);
-        if !tx::send(sk, &segment) {
+    while let Some(segment) = &sk.tcb.next_segment(now, config) {
+        sk.tcb.count_sent(now, segment);
+        if !tx::send(sk, segment) {
             // No memory: the retransmission timer is running, it will send it again.
             break;
         }

@@ -98,10 +98,10 @@ fn rearm(request: &Small<Request>, machine: &SynReq) {
 }
 
 /// RFC 9293 3.10.7.2: a segment for a listener. The listener is not locked: nothing of it changes but its queue.
-pub(crate) fn listen(listener: &ARef<Socket>, arrived: Arrived) -> Taken {
+pub(crate) fn listen<'a>(listener: &ARef<Socket>, arrived: Arrived<'a>) -> Taken<'a> {
     let net = listener.net();
     let per_net = PerNet::of(net);
-    match listen_on_segment(&arrived.segment) {
+    match listen_on_segment(arrived.segment) {
         ListenVerdict::Drop(reason) => per_net.counters().drop(reason),
         ListenVerdict::Reset(segment, reason) => {
             let arrived = match cookie::take(listener, arrived) {
@@ -128,12 +128,12 @@ pub(crate) fn listen(listener: &ARef<Socket>, arrived: Arrived) -> Taken {
 /// Why there is no request; no arc was taken then.
 pub(crate) fn open(
     listener: &ARef<Socket>,
-    arrived: &Arrived,
+    arrived: &Arrived<'_>,
     floor: Option<SeqNumber>,
 ) -> Result<(), DropReason> {
     let net = listener.net();
     let per_net = PerNet::of(net);
-    let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces.0);
+    let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces().0);
     let (now, config) = (now(), per_net.config());
     let shared = listener.shared();
     if shared.accept_queue_is_full() {
@@ -161,7 +161,7 @@ pub(crate) fn open(
     let mut out = Outbox::new();
     let mut machine = SynReq::open(
         now,
-        &arrived.segment,
+        arrived.segment,
         &params,
         floor.is_some(),
         &config,
@@ -267,7 +267,7 @@ pub(crate) fn secrets(hash: u64, now: Instant, floor: Option<SeqNumber>) -> (Seq
 }
 
 /// RFC 9293 3.10.7.4 in SYN-RECEIVED: a segment for a half-open request.
-pub(crate) fn segment(request: &RequestRef, arrived: Arrived) -> Taken {
+pub(crate) fn segment<'a>(request: &RequestRef, arrived: Arrived<'a>) -> Taken<'a> {
     let mut data = request.lock();
     if data.ended {
         return Taken::Again(arrived);
@@ -279,7 +279,7 @@ pub(crate) fn segment(request: &RequestRef, arrived: Arrived) -> Taken {
     let mut out = Outbox::new();
     let verdict = data
         .machine
-        .on_segment(now, &arrived.segment, &config, &mut out);
+        .on_segment(now, arrived.segment, &config, &mut out);
     let taken = match verdict {
         ReqVerdict::Keep => {
             rearm(request, &data.machine);
@@ -405,7 +405,12 @@ pub(super) fn new_child(
 }
 
 /// The child meets its first segment: it is established, and waits for accept(), unless that segment ends it.
-pub(super) fn establish(listener: &ARef<Socket>, sk: ARef<Socket>, slot: Slot, arrived: Arrived) {
+pub(super) fn establish(
+    listener: &ARef<Socket>,
+    sk: ARef<Socket>,
+    slot: Slot,
+    arrived: Arrived<'_>,
+) {
     {
         let mut locked = sk.bh_lock();
         match locked.unowned() {

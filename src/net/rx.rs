@@ -26,43 +26,61 @@ const LOOKUPS: u32 = 4;
 const BACKLOG_HEADROOM: u32 = 64 * 1024;
 
 /// A verified segment on its way to its object.
-pub(crate) struct Arrived {
+pub(crate) struct Arrived<'a> {
     pub(crate) skb: Skb,
-    pub(crate) segment: Segment,
+    pub(crate) segment: &'a mut Segment,
     pub(crate) key: Key,
-    pub(crate) interfaces: (i32, i32),
-    pub(crate) mark: u32,
+}
+
+impl Arrived<'_> {
+    /// Index of the interface that it arrived on, and of the enslaved one below (0: none). Not of what was in a backlog.
+    #[inline]
+    pub(crate) fn interfaces(&self) -> (i32, i32) {
+        self.skb.interfaces(!self.key.remote.is_v4())
+    }
 }
 
 /// What became of a segment that was shown to an object.
-pub(crate) enum Taken {
+pub(crate) enum Taken<'a> {
     /// It was handled.
     Done,
     /// The object is not there any more, or not for this segment: look again.
-    Again(Arrived),
+    Again(Arrived<'a>),
     /// A SYN for the listener, in spite of this TIME-WAIT, which has ended: initial sequence numbers start beyond that one.
-    Reopen(Arrived, SeqNumber, TimeWait),
+    Reopen(Arrived<'a>, SeqNumber, TimeWait),
 }
 
 impl ip::Handler for Rtcpfsm {
     fn receive(mut skb: Skb, v6: bool) {
-        match verify(&mut skb, v6) {
-            Ok((segment, key)) => {
-                if segment.options.malformed {
-                    // RFC 9293 3.2, MUST-7: the segment is good for what stood before.
-                    PerNet::of(skb.net()).counters().drop(DropReason::BadOption);
-                }
-                let arrived = Arrived {
-                    interfaces: skb.interfaces(v6),
-                    mark: skb.mark(),
-                    skb,
-                    segment,
-                    key,
+        let header_len = match verify(&mut skb, v6) {
+            Ok(header_len) => header_len,
+            Err(reason) => return PerNet::of(skb.net()).counters().drop(reason),
+        };
+        // It stays where it was read to: to copy it would cost as much as to read it.
+        let mut parsed = Segment::parse(skb.linear_up_to(header_len), skb.len());
+        let segment = match &mut parsed {
+            Ok(segment) => segment,
+            Err(error) => {
+                let reason = match error {
+                    ParseError::Truncated => DropReason::Truncated,
+                    ParseError::BadDataOffset => DropReason::BadDataOffset,
                 };
-                dispatch(arrived);
+                return PerNet::of(skb.net()).counters().drop(reason);
             }
-            Err(reason) => PerNet::of(skb.net()).counters().drop(reason),
+        };
+        segment.ce = skb.is_ce(v6);
+        segment.piece = skb.piece();
+        if segment.options.malformed {
+            // RFC 9293 3.2, MUST-7: the segment is good for what stood before.
+            PerNet::of(skb.net()).counters().drop(DropReason::BadOption);
         }
+        let (source, destination) = skb.addresses(v6);
+        let key = Key::new(
+            skb.net(),
+            (destination, segment.dst_port),
+            (source, segment.src_port),
+        );
+        dispatch(Arrived { skb, segment, key });
     }
 
     fn error(skb: &ip::IcmpError<'_>) {
@@ -74,18 +92,17 @@ impl ip::Handler for Rtcpfsm {
     }
 }
 
-/// Is it whole, for this host alone, from one host, and undamaged?
-fn verify(skb: &mut Skb, v6: bool) -> Result<(Segment, Key), DropReason> {
+/// Is it whole, for this host alone, from one host, and undamaged? If so, how long its header is, all of which is linear.
+fn verify(skb: &mut Skb, v6: bool) -> Result<u32, DropReason> {
     // RFC 9293 3.9.2.3, MUST-57
     if !skb.to_unicast(v6) {
         return Err(DropReason::MulticastOrBroadcast);
     }
-    let (source, destination) = skb.addresses(v6);
+    let (source, _) = skb.addresses(v6);
     // RFC 9293 3.9.2.3, MUST-63
     if !Skb::source_is_host(source) {
         return Err(DropReason::BadSource);
     }
-    let len = skb.len();
     let fixed = skb.linear(MIN_HEADER).ok_or(DropReason::Truncated)?;
     let header_len = fixed
         .get(DATA_OFFSET_AT)
@@ -101,26 +118,14 @@ fn verify(skb: &mut Skb, v6: bool) -> Result<(Segment, Key), DropReason> {
     if !skb.passes_policy(v6) {
         return Err(DropReason::Policy);
     }
-    let mut segment =
-        Segment::parse(skb.linear_up_to(header_len), len).map_err(|error| match error {
-            ParseError::Truncated => DropReason::Truncated,
-            ParseError::BadDataOffset => DropReason::BadDataOffset,
-        })?;
-    segment.ce = skb.is_ce(v6);
-    segment.piece = skb.piece();
-    let key = Key::new(
-        skb.net(),
-        (destination, segment.dst_port),
-        (source, segment.src_port),
-    );
-    Ok((segment, key))
+    Ok(header_len)
 }
 
 /// Finds the object of a segment and gives it to it.
-pub(crate) fn dispatch(mut arrived: Arrived) {
+pub(crate) fn dispatch(mut arrived: Arrived<'_>) {
     let tables = &instance().tables;
     for _ in 0..LOOKUPS {
-        let taken = match tables.find_for(&arrived.key, arrived.interfaces) {
+        let taken = match tables.find_for(&arrived.key, || arrived.interfaces()) {
             Some(Object::Socket(sk)) => socket(&sk, arrived),
             Some(Object::Request(request)) => request::segment(&request, arrived),
             Some(Object::TimeWait(waiting)) => time_wait::segment(&waiting, arrived),
@@ -139,7 +144,7 @@ pub(crate) fn dispatch(mut arrived: Arrived) {
 }
 
 /// RFC 9293 3.10.7.3 and 3.10.7.4: a segment for a socket's connection.
-fn socket(sk: &Socket, arrived: Arrived) -> Taken {
+fn socket<'a>(sk: &Socket, arrived: Arrived<'a>) -> Taken<'a> {
     let mut locked = sk.bh_lock();
     match locked.unowned() {
         Some(guard) => process(guard, arrived),
@@ -159,15 +164,13 @@ fn socket(sk: &Socket, arrived: Arrived) -> Taken {
 }
 
 /// Gives a segment to the machine of a locked socket.
-pub(crate) fn process(sk: &mut Locked<'_>, arrived: Arrived) -> Taken {
+pub(crate) fn process<'a>(sk: &mut Locked<'_>, arrived: Arrived<'a>) -> Taken<'a> {
     // It was found in the table, but ended before we had the lock: a TIME-WAIT may stand in its place.
     if sk.tcb.state() == State::Closed || !sk.sk().head().is_hashed() {
         return Taken::Again(arrived);
     }
     let Arrived {
-        mut skb,
-        mut segment,
-        ..
+        mut skb, segment, ..
     } = arrived;
     let now = now();
     let per_net = PerNet::of(sk.sk().net());
@@ -184,21 +187,23 @@ pub(crate) fn process(sk: &mut Locked<'_>, arrived: Arrived) -> Taken {
     }
     let config = per_net.config();
     let mut out = Outbox::new();
-    effects::update_room(sk);
+    if segment.payload_len > 0 {
+        effects::update_room(sk);
+    }
     // A reader who is slow loses no ACK, RST or window update: the machine is told that there is no room, and refuses the
     // text alone.
     if segment.payload_len > 0 && !has_room(sk, &skb, segment.seq) {
         sk.tcb.set_receive_space(0);
     }
     let next = sk.tcb.receive_next();
-    sk.tcb.on_segment(now, &segment, &config, &mut out);
-    sk.tcb.count_arrived(now, &segment);
+    sk.tcb.on_segment(now, segment, &config, &mut out);
+    sk.tcb.count_arrived(now, segment);
     if let Some(ahead) = out.urgent {
         urgent::announced(sk, ahead);
     }
     let queued = out.deliver.is_some() || out.hold.is_some();
     if queued {
-        sk.tcb.note_packet(now, &segment, skb.truesize());
+        sk.tcb.note_packet(now, segment, skb.truesize());
         skb.pull(header_len);
     }
     match (out.deliver, out.hold) {
@@ -247,10 +252,8 @@ pub(crate) fn backlog(sk: &mut Locked<'_>, skb: Skb) {
     segment.ce = skb.is_ce(!key.remote.is_v4());
     segment.piece = skb.piece();
     let arrived = Arrived {
-        interfaces: (0, 0),
-        mark: skb.mark(),
         skb,
-        segment,
+        segment: &mut segment,
         key,
     };
     sk.in_backlog = true;
@@ -265,10 +268,10 @@ pub(crate) fn backlog(sk: &mut Locked<'_>, skb: Skb) {
 }
 
 /// No connection: the listener's affair, or nobody's.
-fn unmatched(arrived: Arrived) -> Taken {
+fn unmatched(arrived: Arrived<'_>) -> Taken<'_> {
     match instance()
         .tables
-        .find_listener(&arrived.key, arrived.interfaces)
+        .find_listener(&arrived.key, arrived.interfaces())
     {
         Some(listener) => request::listen(&listener, arrived),
         None => {
@@ -279,11 +282,11 @@ fn unmatched(arrived: Arrived) -> Taken {
 }
 
 /// RFC 6191 2: a SYN that a TIME-WAIT gave way to.
-fn reopen(arrived: Arrived, floor: SeqNumber, ended: TimeWait) {
+fn reopen(arrived: Arrived<'_>, floor: SeqNumber, ended: TimeWait) {
     let per_net = PerNet::of(arrived.skb.net());
     let opened = match instance()
         .tables
-        .find_listener(&arrived.key, arrived.interfaces)
+        .find_listener(&arrived.key, arrived.interfaces())
     {
         Some(listener) => request::open(&listener, &arrived, Some(floor)),
         None => Err(DropReason::NoSocket),
@@ -295,9 +298,9 @@ fn reopen(arrived: Arrived, floor: SeqNumber, ended: TimeWait) {
 }
 
 /// RFC 9293 3.10.7.1: no such connection. An RST answers all but an RST.
-fn no_socket(net: &Net, arrived: &Arrived) {
+fn no_socket(net: &Net, arrived: &Arrived<'_>) {
     let counters = PerNet::of(net).counters();
-    match closed_on_segment(&arrived.segment) {
+    match closed_on_segment(arrived.segment) {
         Some((segment, reason)) => {
             counters.drop(DropReason::NoSocket);
             counters.reset(reason);

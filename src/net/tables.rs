@@ -70,10 +70,14 @@ impl Tables {
 
     /// The object of the connection that a segment from one of these interfaces belongs to (SO_BINDTODEVICE).
     #[inline]
-    pub(crate) fn find_for(&self, key: &Key, interfaces: (i32, i32)) -> Option<Object> {
+    pub(crate) fn find_for(
+        &self,
+        key: &Key,
+        interfaces: impl Fn() -> (i32, i32),
+    ) -> Option<Object> {
         let hash = self.hash(key);
         self.connections.find(hash, |head| {
-            head.matches(key, hash) && takes(head, interfaces)
+            head.matches(key, hash) && takes(head, &interfaces)
         })
     }
 
@@ -81,7 +85,7 @@ impl Tables {
     /// both families (as Linux chooses). Of several equal ones (SO_REUSEPORT) the connection's hash decides.
     pub(crate) fn find_listener(&self, key: &Key, interfaces: (i32, i32)) -> Option<ARef<Socket>> {
         let found = self.listeners.find_best(hash::port_hash(key), |head| {
-            if !head.has_port(key.net, key.local_port()) || !takes(head, interfaces) {
+            if !head.has_port(key.net, key.local_port()) || !takes(head, || interfaces) {
                 return 0;
             }
             let its = head.local();
@@ -180,7 +184,11 @@ impl Tables {
 
 /// Is the object bound to no device, or to one of these (that of arrival, and the one that it is enslaved to)?
 #[inline]
-fn takes(head: &Head, interfaces: (i32, i32)) -> bool {
+fn takes(head: &Head, interfaces: impl Fn() -> (i32, i32)) -> bool {
     let device = head.bound_device() as i32;
-    device == 0 || device == interfaces.0 || device == interfaces.1
+    if device == 0 {
+        return true;
+    }
+    let (upper, lower) = interfaces();
+    device == upper || device == lower
 }

@@ -128,7 +128,7 @@ fn end(waiting: &WaitingRef, data: &mut Waiting, per_net: &PerNet) {
 }
 
 /// A segment for a connection in TIME-WAIT.
-pub(crate) fn segment(waiting: &WaitingRef, arrived: Arrived) -> Taken {
+pub(crate) fn segment<'a>(waiting: &WaitingRef, arrived: Arrived<'a>) -> Taken<'a> {
     let mut data = waiting.lock();
     if data.ended {
         return Taken::Again(arrived);
@@ -140,11 +140,11 @@ pub(crate) fn segment(waiting: &WaitingRef, arrived: Arrived) -> Taken {
     let mut out = Outbox::new();
     let mut verdict = data
         .machine
-        .on_segment(now, &arrived.segment, &config, &mut out);
+        .on_segment(now, arrived.segment, &config, &mut out);
     let listened = || {
         instance()
             .tables
-            .find_listener(&arrived.key, arrived.interfaces)
+            .find_listener(&arrived.key, arrived.interfaces())
             .is_some()
     };
     if matches!(verdict, TwVerdict::Reopen { .. }) && !listened() {
@@ -160,14 +160,14 @@ pub(crate) fn segment(waiting: &WaitingRef, arrived: Arrived) -> Taken {
     per_net.counters().count(&out);
     if let Some(reply) = out.reply {
         if per_net.allows(&reply, now, &config) {
-            let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces.0);
+            let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces().0);
             let _ = tx::send_sockless(
                 net,
                 None,
                 &arrived.key,
                 &reply.segment,
                 interface,
-                arrived.mark,
+                arrived.skb.mark(),
             );
         }
     }

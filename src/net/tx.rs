@@ -93,9 +93,9 @@ pub(crate) fn send_sockless(
 }
 
 /// Sends the RST that answers a segment for which there is no connection. As in Linux, it has the segment's Diffserv field.
-pub(crate) fn send_reset(net: &Net, arrived: &Arrived, segment: &SegmentOut) -> Result {
+pub(crate) fn send_reset(net: &Net, arrived: &Arrived<'_>, segment: &SegmentOut) -> Result {
     let key = &arrived.key;
-    let interface = answer_interface(key.remote, arrived.interfaces.0);
+    let interface = answer_interface(key.remote, arrived.interfaces().0);
     let protocol = instance().protocol;
     let route = Route::find::<Rtcpfsm>(net, None, key.local, key.remote, interface, 0, protocol)?;
     let diffserv = arrived.skb.diffserv(!key.remote.is_v4());
