@@ -170,7 +170,15 @@ fn transmit(sk: &mut Locked<'_>, now: Instant, config: &Config) {
     if sk.tcb.send_queue_len() != 0 {
         update_path(sk);
     }
-    while let Some(segment) = &sk.tcb.next_segment(now, config) {
+    loop {
+        // Only a process can find something there, which interrupts have left for it: that may acknowledge what would be sent again.
+        if sk.has_backlog() {
+            sk.defer();
+            break;
+        }
+        let Some(segment) = &sk.tcb.next_segment(now, config) else {
+            break;
+        };
         sk.tcb.count_sent(now, segment);
         if !tx::send(sk, segment) {
             // No memory: the retransmission timer is running, it will send it again.

@@ -43,6 +43,10 @@ fn send_loop(
         sk.wait_for_connection(&mut patience)?;
     }
     while *sent < len {
+        if sk.has_backlog() {
+            // Nothing goes out before it was heard.
+            sk.flush_backlog();
+        }
         if sk.has_error() || sk.shutdown() & shutdown::SEND != 0 || sk.tcb.may_send().is_err() {
             return Err(EPIPE);
         }
