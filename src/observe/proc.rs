@@ -85,60 +85,122 @@ impl<S: Source> Rows for Connections<S> {
 
 fn write_line(file: &SeqFile, line: &Line, now: Instant) {
     let status = &line.status;
-    seq_print!(
-        file,
-        "{:<23} {:<23} {:<12} ",
-        Padded(line.local),
-        Padded(line.remote),
-        status.state.name()
-    );
+    let mut text = Columns::new(file);
+    text.shown(23, line.local);
+    text.shown(23, line.remote);
+    text.left(12, status.state.name());
     match status.timer {
         Some((kind, deadline)) => {
-            seq_print!(
-                file,
-                "{:<10} {:>8} ",
-                kind.name(),
-                deadline.since(now).as_us().div_ceil(1000)
-            )
+            text.left(10, kind.name());
+            text.right(8, deadline.since(now).as_us().div_ceil(1000));
         }
-        None => seq_print!(file, "{:<10} {:>8} ", "none", "-"),
+        None => {
+            text.left(10, "none");
+            text.left(8, "       -");
+        }
     }
-    seq_print!(
-        file,
-        "{:>7} {:>8} {:>8} {:>10} {:>10} {:>8} {:>10} {:>8} {:>11} {:>5} {}\n",
-        status.retransmits,
-        line.snd_q,
-        line.rcv_q,
-        status.snd_una,
-        status.snd_nxt,
-        status.snd_wnd,
-        status.rcv_nxt,
-        status.rcv_wnd,
-        now.since(status.since).as_us() / 1000,
-        line.uid,
-        line.inode
-    );
+    text.right(7, status.retransmits.into());
+    text.right(8, line.snd_q.into());
+    text.right(8, line.rcv_q.into());
+    text.right(10, status.snd_una.into());
+    text.right(10, status.snd_nxt.into());
+    text.right(8, status.snd_wnd.into());
+    text.right(10, status.rcv_nxt.into());
+    text.right(8, status.rcv_wnd.into());
+    text.right(11, now.since(status.since).as_us() / 1000);
+    text.right(5, line.uid.into());
+    text.last(line.inode);
 }
 
-/// An endpoint that takes part in the alignment of a column.
-struct Padded(Endpoint);
+/// Octets of any line, and more.
+const ROOM: usize = 256;
 
-impl kernel::fmt::Display for Padded {
-    fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
-        /// Counts what is written.
-        struct Length(usize);
-        impl core::fmt::Write for Length {
-            fn write_str(&mut self, text: &str) -> core::fmt::Result {
-                self.0 += text.len();
-                Ok(())
-            }
+/// A line of columns with a space between them, printed at once: a table may have a million lines, and the formatter of
+/// `core` pads octet by octet.
+struct Columns<'a> {
+    file: &'a SeqFile,
+    /// Spaces from `len` on.
+    text: [u8; ROOM],
+    len: usize,
+    /// Octets since the column's start.
+    column: usize,
+}
+
+impl<'a> Columns<'a> {
+    fn new(file: &'a SeqFile) -> Self {
+        Columns {
+            file,
+            text: [b' '; ROOM],
+            len: 0,
+            column: 0,
         }
-        let mut length = Length(0);
-        core::fmt::Write::write_fmt(&mut length, kernel::prelude::fmt!("{}", self.0))?;
-        kernel::fmt::Display::fmt(&self.0, f)?;
-        for _ in length.0..f.width().unwrap_or(0) {
-            f.write_str(" ")?;
+    }
+
+    /// The next octets, which are spaces.
+    fn next(&mut self, octets: usize) -> &mut [u8] {
+        if octets > ROOM - self.len {
+            self.print();
         }
+        let start = self.len;
+        self.len = start.saturating_add(octets).min(ROOM);
+        self.column += self.len - start;
+        self.text.get_mut(start..self.len).unwrap_or_default()
+    }
+
+    fn push(&mut self, text: &str) {
+        let room = self.next(text.len());
+        if let Some(text) = text.as_bytes().get(..room.len()) {
+            room.copy_from_slice(text);
+        }
+    }
+
+    /// Ends a column that is at least `width` wide.
+    fn end(&mut self, width: usize) {
+        self.next(width.saturating_sub(self.column) + 1);
+        self.column = 0;
+    }
+
+    fn left(&mut self, width: usize, text: &str) {
+        self.push(text);
+        self.end(width);
+    }
+
+    fn shown(&mut self, width: usize, value: Endpoint) {
+        // It cannot fail: neither does what it writes to.
+        let _ = core::fmt::Write::write_fmt(self, kernel::prelude::fmt!("{}", value));
+        self.end(width);
+    }
+
+    fn right(&mut self, width: usize, value: u64) {
+        let digits = value.checked_ilog10().unwrap_or(0) as usize + 1;
+        let mut rest = value;
+        for digit in self.next(width.max(digits)).iter_mut().rev().take(digits) {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        self.end(width);
+    }
+
+    /// Ends the line, whose last column is `value`.
+    fn last(&mut self, value: u64) {
+        self.right(0, value);
+        self.len = self.len.saturating_sub(1);
+        self.push("\n");
+        self.print();
+    }
+
+    fn print(&mut self) {
+        let text = self.text.get(..self.len).unwrap_or_default();
+        let text = core::str::from_utf8(text).unwrap_or_default();
+        seq_print!(self.file, "{}", text);
+        self.text = [b' '; ROOM];
+        self.len = 0;
+    }
+}
+
+impl core::fmt::Write for Columns<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        self.push(text);
         Ok(())
     }
 }
