@@ -51,7 +51,10 @@ static int new_socket(int type, int protocol)
 	return fd;
 }
 
-/* How many packets to that port carried the option, of how many. */
+/*
+ * How many packets to that port carried the option, of how many, the FIN being the last: what comes after it may be of a TIME-WAIT,
+ * which keeps no IP options, as Linux's.
+ */
 static int count(int raw, const struct option *option, uint16_t port, int *all)
 {
 	uint8_t packet[2048];
@@ -68,6 +71,8 @@ static int count(int raw, const struct option *option, uint16_t port, int *all)
 		++*all;
 		if (header >= sizeof(*ip) + option->len && packet[sizeof(*ip)] == option->bytes[0])
 			++with;
+		if ((size_t)len > header + 13 && packet[header + 13] & 1)
+			break;
 	}
 	return with;
 }
@@ -111,6 +116,6 @@ int main(int argc, char **argv)
 
 	with = count(raw, opt, ntohs(addr.sin_port), &all);
 	printf("%d of %d packets with the option\n", with, all);
-	/* The SYN, an ACK, data and the FIN at least; a reply in another's name may lack it. */
+	/* The SYN, an ACK, data and the FIN at least. */
 	return with < 4 || with != all;
 }
