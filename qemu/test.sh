@@ -11,6 +11,7 @@ set -euo pipefail
 what=${1:-all} flavour=${FLAVOUR:-debug}
 results=$build/test
 passed=0 failed=0
+niceness=0 # of a guest
 skips=() faults=()
 
 # count PASSED FAILED: adds to the sums.
@@ -89,7 +90,7 @@ boot_tests() {
 	if [ "$mode" = virtual ]; then touch "$share/virtual"; fi
 	env | grep -E '^(NETEM_[A-Z]*|SOAK_[A-Z]*|STORM_[A-Z]*|CYCLES|TEST_SECONDS|RTCPFSM_PROTO)=' | sed 's/^/export /' >"$share/environment" || true
 	say "Guest tests, $flavour kernel, $mode time: $*"
-	TIME_LIMIT=$((300 + ${TEST_SECONDS:-600} * $#)) "$top/qemu/boot.sh" "$kdir" "$mode" "$share" </dev/null || status=$?
+	TIME_LIMIT=$((300 + ${TEST_SECONDS:-600} * $#)) nice -n "$niceness" "$top/qemu/boot.sh" "$kdir" "$mode" "$share" </dev/null || status=$?
 	echo "$status" >"$share/status"
 }
 
@@ -164,11 +165,12 @@ guest() {
 	ACCEL=$("$top/qemu/accel.sh")
 	export ACCEL
 	[ $((${#virtual[@]} + ${#plain[@]})) -gt 0 ] || fault 'there is no guest test'
-	# Both at once: a guest in virtual time has one CPU, and does not notice how fast that is.
+	# Both at once: a guest in virtual time has one CPU, and does not notice how fast that is. The other one does, and goes first.
 	"$top/qemu/initramfs.sh"
 	if [ ${#plain[@]} -gt 0 ] && [ ${#virtual[@]} -gt 0 ]; then
 		boot_tests plain "${plain[@]}" >"$results/plain.out" 2>&1 &
 		say "The tests in plain time run beside those in virtual time; what they print follows ($results/plain.out)."
+		niceness=10
 	elif [ ${#plain[@]} -gt 0 ]; then
 		boot_tests plain "${plain[@]}"
 	fi
