@@ -97,7 +97,7 @@ boot_tests() {
 # judge MODE: what came out of that boot is counted.
 judge() {
 	local mode=$1 share=$results/$1 status log line
-	status=$(cat "$share/status")
+	status=$(cat "$share/status" 2>/dev/null || echo 125)
 	if [ "$status" = 125 ]; then fault "the guest died or hung ($mode time): $share/console.log"
 	elif [ "$status" != 0 ]; then fault "the guest's test run ended with status $status: $share/console.log"; fi
 	log=$share/ktap.log

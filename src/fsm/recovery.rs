@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How loss is found and repaired: by time with [RACK](super::rack) and a [tail loss probe](super::tail_probe) where the peer sends SACKs (RFC 8985, RFC 6675), by
-//! duplicate acknowledgments where it does not (RFC 5681 section 3.2, RFC 6582), and how a repair that was not needed is taken
-//! back (RFC 3522 with timestamps, RFC 3708 with D-SACK; the response is that of RFC 4015).
+//! How loss is found and repaired: by time with [RACK](super::rack) and a [tail loss probe](super::tail_probe) where the peer
+//! sends SACKs (RFC 8985, RFC 6675), by duplicate acknowledgments where it does not (RFC 5681 section 3.2, RFC 6582), and how a
+//! repair that was not needed is taken back (RFC 3522 with timestamps, RFC 3708 with D-SACK; the response is that of RFC 4015).
 //!
 //! What is lost is marked in the scoreboard, and what is marked goes out as soon as the congestion window allows: nothing else
 //! decides on a retransmission.

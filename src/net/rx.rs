@@ -187,9 +187,7 @@ pub(crate) fn process<'a>(sk: &mut Locked<'_>, arrived: Arrived<'a>) -> Taken<'a
     }
     let config = per_net.config();
     let mut out = Outbox::new();
-    if segment.payload_len > 0 {
-        effects::update_room(sk);
-    }
+    effects::update_room(sk);
     // A reader who is slow loses no ACK, RST or window update: the machine is told that there is no room, and refuses the
     // text alone.
     if segment.payload_len > 0 && !has_room(sk, &skb, segment.seq) {
