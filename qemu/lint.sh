@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # lint.sh: rustfmt and clippy over the module as the kernel has them, clippy over the host crates, shellcheck
-# over all scripts. Says all it finds before it fails.
+# over all scripts. Says all it finds before it fails. FLAVOUR=debug: by the debug kernel's configuration.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 "$top/qemu/deps.sh" build lint
 find_toolchain
-kdir=$("$top/qemu/kernel.sh" lean)
+kdir=$("$top/qemu/kernel.sh" "${FLAVOUR:-lean}")
 source=$(kernel_source)
 cd "$top"
 failed=''
