@@ -28,8 +28,8 @@ flock -n "$lock" || die "another guest works in $share: wait, or give BUILD=DIR"
 "$top/qemu/deps.sh" build guest host
 kdir=$("$top/qemu/kernel.sh" lean)
 ko=$("$top/qemu/module.sh" "$kdir" "$build/lean" 2>"$share/build.log") || { cat "$share/build.log" >&2; exit 1; }
-"$top/qemu/install-tests.sh" "$share/kselftest" >"$share/build.log" 2>&1 || { cat "$share/build.log" >&2; exit 1; }
-cp "$ko" "$share/rust_tcpfsm.ko"
+"$top/qemu/install-tests.sh" "$share/root/kselftest" >"$share/build.log" 2>&1 || { cat "$share/build.log" >&2; exit 1; }
+cp "$ko" "$share/root/rust_tcpfsm.ko"
 gcc -O2 -Wall -shared -fPIC -o "$share/insnprof.so" "$top/qemu/insnprof.c"
 
 # guest A|B
@@ -44,7 +44,7 @@ guest() {
 		rm -f "$share"/profile.*
 	fi
 	cat >"$share/job" <<-END
-		cp -r /share/kselftest /tmp/kselftest && cd /tmp/kselftest/rust_tcpfsm || exit 2
+		cd /kselftest/rust_tcpfsm || exit 2
 		insmod "\$RTCPFSM_KO" || exit 2
 		$symbols
 		export BENCH_MODE=$what BENCH='$names' REPEATS='${REPEATS:-}'

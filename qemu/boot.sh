@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # boot.sh KDIR MODE SHARE: boots that kernel with the directory SHARE as /share, where it runs the bash
-# script SHARE/job, its output to standard output, and exits with its status; 125 if the guest died. APPEND: more
-# words for the kernel's command line.
+# script SHARE/job, its output to standard output, and exits with its status; 125 if the guest died. What is in
+# SHARE/root is in the guest's root directory, too. APPEND: more words for the kernel's command line.
 # MODE: plain; virtual (one CPU, one instruction is one nanosecond, sleeping costs nothing); shell (a
 # plain one with the terminal as input). TIME_LIMIT: the seconds after which a guest counts as hung. MEMORY: the guest's, as
 # QEMU wants it. PLUGIN: a plugin of QEMU's emulator with its arguments.
@@ -18,13 +18,23 @@ image=$kdir/arch/x86/boot/bzImage
 # KASAN's shadow and what it keeps of freed memory ask for more.
 memory=1G
 debug=''
-if grep -q '^CONFIG_KASAN=y' "$kdir/.config"; then memory=2G debug=' kasan_multi_shot'; fi
+if grep -q '^CONFIG_KASAN=y' "$kdir/.config"; then memory=2G debug=' kasan_multi_shot kunit.enable=0'; fi
 memory=${MEMORY:-$memory}
 console=$share/console.log
+# A second archive behind the first adds its files.
+initrd=$build/initramfs.cpio
+if [ -d "$share/root" ]; then
+	initrd=$share/initramfs.cpio
+	{
+		cat "$build/initramfs.cpio"
+		cd "$share/root" && find . | busybox cpio -o -H newc -R 0:0 2>/dev/null
+	} >"$initrd"
+fi
 append='console=ttyS0 panic=-1 oops=panic loglevel=6 log_buf_len=8M random.trust_cpu=on tsc=reliable'
 # ACPI's interrupt routing, which nothing here needs, takes the debug kernel 25 s to interpret.
 # On a loaded host the kernel's check of its timer may see no tick, and panics.
-append+=" acpi=noirq no_timer_check$debug ${APPEND:-}"
+# 256 old terminals, and the kernel's own unit tests, take seconds, too.
+append+=" acpi=noirq pty.legacy_count=0 no_timer_check$debug ${APPEND:-}"
 [ -t 0 ] || [ "$mode" != shell ] || die 'a shell needs a terminal'
 
 # run ACCEL: becomes QEMU for one boot.
@@ -43,7 +53,7 @@ run() {
 	rm -f "$share"/{rc,booted,dmesg.log,console.log}
 	exec qemu-system-x86_64 "${machine[@]}" -m "$memory" -no-reboot -nodefaults -display none \
 		-serial "file:$console" -chardev "$channel" -serial chardev:job \
-		-kernel "$image" -initrd "$build/initramfs.gz" -append "$append" \
+		-kernel "$image" -initrd "$initrd" -append "$append" \
 		-fsdev "local,id=f,path=$share,security_model=none,multidevs=remap" -device virtio-9p-pci,fsdev=f,mount_tag=share
 }
 

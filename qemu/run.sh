@@ -16,10 +16,10 @@ flock -n "$lock" || die "another guest works in $share: wait, or give BUILD=DIR"
 kdir=$("$top/qemu/kernel.sh" "$flavour")
 say 'Building the module.'
 ko=$("$top/qemu/module.sh" "$kdir" "$build/$flavour" 2>"$share/build.log") || { cat "$share/build.log" >&2; exit 1; }
-"$top/qemu/install-tests.sh" "$share/kselftest" >"$share/build.log" 2>&1 || { cat "$share/build.log" >&2; exit 1; }
-cp "$ko" "$share/rust_tcpfsm.ko"
+"$top/qemu/install-tests.sh" "$share/root/kselftest" >"$share/build.log" 2>&1 || { cat "$share/build.log" >&2; exit 1; }
+cp "$ko" "$share/root/rust_tcpfsm.ko"
 {
-	echo 'cp -r /share/kselftest /tmp/kselftest && cd /tmp/kselftest/rust_tcpfsm || exit 2'
+	echo 'cd /kselftest/rust_tcpfsm || exit 2'
 	# shellcheck disable=SC2016  # the guest's variable
 	echo 'echo "# insmod rust_tcpfsm.ko"; insmod "$RTCPFSM_KO" || exit 2'
 	if [ "$what" = shell ]; then

@@ -4,9 +4,9 @@
 # their limits, what is refused is counted, and who was served is served on.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=talk.sh
-. "$(dirname "$0")/talk.sh"
+. "${0%/*}/talk.sh"
 
 server='' client='' # set by setup_ns
 

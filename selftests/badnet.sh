@@ -12,7 +12,7 @@
 # would drop a super-packet of 64 KiB at once. Switching off TSO and GSO would not do, for TCP makes them for any device.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 server='' client='' router=''
 
 # bad_net: 10.9.0.1 and fd09:0::1 the client, 10.9.1.1 and fd09:1::1 the server.

@@ -8,7 +8,7 @@
 # counts repeat) or time (REPEATS of each, the protocols taking turns).
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 
 trap cleanup EXIT
 mode=${BENCH_MODE:-instructions} port=4000 server='' client=''

@@ -6,7 +6,7 @@
 # guest: virtual-time
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=kept.sh
 . "$here/kept.sh"
 

@@ -4,9 +4,9 @@
 # link between them is cut for a moment wherever a state would otherwise be gone before anybody could look.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=talk.sh
-. "$(dirname "$0")/talk.sh"
+. "${0%/*}/talk.sh"
 
 # shellcheck disable=SC2034  # set by setup_ns, used by their names
 server='' client=''

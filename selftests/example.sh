@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The program that the README shows does what the README says.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 
 echoes() {
 	local output

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# guest: virtual-time
+# guest: virtual-time, leaks
 # Allocations fail, one after the other: every one of the calls that open, accept and use connections, every one that
 # the module takes part in while segments come and go, and every one of its init function. No call may answer
 # anything but "no memory", no connection may hang, nothing may be left behind. Lost segments are sent again after
 # seconds, which cost nothing in virtual time.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=kept.sh
 . "$here/kept.sh"
 # shellcheck source-path=SCRIPTDIR source=faults.sh

@@ -9,7 +9,7 @@
 # most so many.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=badnet.sh
-. "$(dirname "$0")/badnet.sh"
+. "${0%/*}/badnet.sh"
 
 trap cleanup EXIT
 work=$(mktemp -d)

@@ -3,7 +3,7 @@
 # IP options: those of a program go into its packets, and those that arrive do no harm.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 
 host='' # set by setup_ns
 options() { in_ns "$host" "$here/ip_options" "$proto" "$1"; }

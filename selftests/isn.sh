@@ -4,7 +4,7 @@
 # connection's addresses and ports and to a key that the module draws when it is loaded.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
-. "$(dirname "$0")/paths.sh"
+. "${0%/*}/paths.sh"
 
 host='' # set by setup_ns
 # How far two clocks may be apart, in ticks: a quarter of a second.

@@ -3,7 +3,7 @@
 #
 # Sourced by the tests: KTAP output, network namespaces, what /proc shows.
 #
-#   . "$(dirname "$0")/lib.sh"
+#   . "${0%/*}/lib.sh"
 #   begin 2                          # two test points will follow
 #   setup_ns server client           # $server and $client name namespaces, loopback up
 #   veth_pair server client          # 10.9.0.1 and .2, fd09::1 and ::2
@@ -15,7 +15,7 @@
 # the same test (what only the module has is then left out).
 
 proto=${RTCPFSM_PROTO:-253}
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 namespaces=()
 
 # The kernel's KTAP functions: beside an installed test, in the tree KSFT_DIR, or in the cached source.

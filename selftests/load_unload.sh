@@ -4,9 +4,9 @@
 # socket, and it comes and goes a hundred times while segments fly and connections are half-way.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=talk.sh
-. "$(dirname "$0")/talk.sh"
+. "${0%/*}/talk.sh"
 
 if [ "$proto" = 6 ] || [ ! -r "${RTCPFSM_KO:-/nonexistent}" ]; then
 	ktap_print_header
@@ -85,7 +85,7 @@ traffic_on() {
 		local to=10.9.0.1 from=10.9.0.77
 		if [ $i = 6 ]; then to=fd09:0::1 from=fd09:0::77; fi
 		# Raw segments go on through all loads and unloads.
-		RTCPFSM_PROTO=253 nsenter --net="/run/netns/$client" -- "$here/churn" flood $to 5902 $from &
+		RTCPFSM_PROTO=253 nsenter --net="/run/netns/$client" -- "$here/churn" drizzle $to 5902 $from &
 	done
 	disown -a
 }

@@ -7,7 +7,7 @@
 # guest: virtual-time
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=badnet.sh
-. "$(dirname "$0")/badnet.sh"
+. "${0%/*}/badnet.sh"
 
 cases=(
 	'loss 0.1 %|delay 10ms loss 0.1%'

@@ -4,9 +4,9 @@
 # namespace can be deleted at any moment.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=talk.sh
-. "$(dirname "$0")/talk.sh"
+. "${0%/*}/talk.sh"
 
 server='' client='' other='' # set by setup_ns
 names=(syn_retries synack_retries retries1 retries2 fin_timeout orphan_retries timestamps window_scaling sack rfc1337 tw_reuse

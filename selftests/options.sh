@@ -4,9 +4,9 @@
 # RTCPFSM_PROTO=6 runs the same expectations over Linux's own TCP.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=sockets_run.sh
-. "$(dirname "$0")/sockets_run.sh"
+. "${0%/*}/sockets_run.sh"
 
 host="" # set by setup_ns
 programs=(sockets_options:)

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # ABORT (close with linger 0, or connect to AF_UNSPEC) in every state.
-# guest: virtual-time
+# guest: virtual-time, leaks
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
-. "$(dirname "$0")/paths.sh"
+. "${0%/*}/paths.sh"
 begin 13
 setup_ns host
 

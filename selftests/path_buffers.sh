@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # The socket's buffers: a size that the program has set stays, and they bound what a peer can pin. That they grow with the
 # connection is seen by make goodput: the default sizes do not reach those rates.
-# guest: virtual-time
+# guest: virtual-time, leaks
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
-. "$(dirname "$0")/paths.sh"
+. "${0%/*}/paths.sh"
 # shellcheck source-path=SCRIPTDIR source=talk.sh
-. "$(dirname "$0")/talk.sh"
+. "${0%/*}/talk.sh"
 begin 8
 setup_ns host hungry
 

@@ -3,7 +3,7 @@
 # The Diffserv field and the time to live that programs set reach the wire (RFC 9293 3.9.1).
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
-. "$(dirname "$0")/paths.sh"
+. "${0%/*}/paths.sh"
 begin 6
 setup_ns host
 

@@ -5,7 +5,7 @@
 # guest: virtual-time
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 
 mtu=1300 octets=$((2 << 20))
 client='' router='' server='' # set by setup_ns

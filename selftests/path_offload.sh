@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # Runs of segments that leave the machine as one packet, and are cut on their way: what is on the wire is as if each
 # segment had been sent alone.
-# guest: virtual-time
+# guest: virtual-time, leaks
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
-. "$(dirname "$0")/paths.sh"
+. "${0%/*}/paths.sh"
 # shellcheck source-path=SCRIPTDIR source=badnet.sh
-. "$(dirname "$0")/badnet.sh"
+. "${0%/*}/badnet.sh"
 
 begin 21
 setup_ns host

@@ -4,7 +4,7 @@
 # guest: virtual-time
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
-. "$(dirname "$0")/paths.sh"
+. "${0%/*}/paths.sh"
 begin 8
 setup_ns host
 

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Segments out of order: held, told by SACK and D-SACK, read in order, within the receive buffer.
-# guest: virtual-time
+# guest: virtual-time, leaks
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
-. "$(dirname "$0")/paths.sh"
+. "${0%/*}/paths.sh"
 begin 14
 setup_ns host
 

@@ -4,9 +4,9 @@
 # connect() where the only port is that of a connection in TIME-WAIT: net.rtcpfsm.tw_reuse.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=talk.sh
-. "$(dirname "$0")/talk.sh"
+. "${0%/*}/talk.sh"
 
 host='' peer='' # set by setup_ns
 

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Urgent data on the wire: the pointer that is sent, and what an arriving one means (RFC 9293 3.8.5).
-# guest: virtual-time
+# guest: virtual-time, leaks
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
-. "$(dirname "$0")/paths.sh"
+. "${0%/*}/paths.sh"
 begin 9
 setup_ns host
 

@@ -5,7 +5,7 @@
 # Sourced by the path_*.sh scripts: test points that are drill scripts (their language: drill.c), and the ways
 # into each state as lines of that language. Socket C is then the connection, L the listener.
 #
-#   . "$(dirname "$0")/paths.sh"
+#   . "${0%/*}/paths.sh"
 #   begin 1
 #   setup_ns host
 #   prove 'MUST-41: a listener takes no notice of a RST' <<-SCRIPT
@@ -16,7 +16,7 @@
 #   finish
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "${BASH_SOURCE[0]%/*}/lib.sh"
 
 drill_program=${RTCPFSM_DRILL:-$here/drill}
 

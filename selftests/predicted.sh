@@ -7,7 +7,7 @@
 # guest: virtual-time
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
-. "$(dirname "$0")/paths.sh"
+. "${0%/*}/paths.sh"
 
 scripts=$here/predicted
 if [ "$proto" = 6 ] || [ ! -d "$scripts" ]; then

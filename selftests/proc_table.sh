@@ -4,9 +4,9 @@
 # /proc/net/rtcpfsm_stat, whose gauges count the same objects.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=talk.sh
-. "$(dirname "$0")/talk.sh"
+. "${0%/*}/talk.sh"
 
 host='' # set by setup_ns
 many=300

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # The socket calls behave as Linux's: runs the sockets_* programs over loopback and over a pair of
 # virtual Ethernet devices. RTCPFSM_PROTO=6 runs the same expectations over Linux's own TCP.
+# guest: leaks
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=sockets_run.sh
-. "$(dirname "$0")/sockets_run.sh"
+. "${0%/*}/sockets_run.sh"
 
 host="" server="" client="" # set by setup_ns
 

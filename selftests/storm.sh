@@ -5,7 +5,7 @@
 # STORM_STEPS: of each of twelve threads. STORM_SEED: one seed, to see a storm again.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=kept.sh
 . "$here/kept.sh"
 # shellcheck source-path=SCRIPTDIR source=faults.sh

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # A flood of SYNs from senders that do not exist (RFC 4987): with SYN cookies a client is served all the same, and the
 # host keeps nothing of the flood; without them it keeps what it was told to, and no more. Forged ACKs open nothing.
+# guest: leaks
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 
 # A kernel with checkers is ten to twenty times slower: a tenth of the flood must do there.
 syns=100000

@@ -7,7 +7,7 @@
 # The kernel's timers fire up to an eighth late, never early: so do the times here.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
-. "$(dirname "$0")/paths.sh"
+. "${0%/*}/paths.sh"
 begin 22
 setup_ns host
 

@@ -3,9 +3,9 @@
 # The kernel's own tracepoint sock:inet_sock_set_state sees the states of our sockets go by, in order.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=talk.sh
-. "$(dirname "$0")/talk.sh"
+. "${0%/*}/talk.sh"
 
 tracing=/sys/kernel/tracing
 [ -d $tracing/events ] || mount -t tracefs trace $tracing 2>/dev/null || true

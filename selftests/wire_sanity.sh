@@ -4,7 +4,7 @@
 # guest: virtual-time
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=badnet.sh
-. "$(dirname "$0")/badnet.sh"
+. "${0%/*}/badnet.sh"
 
 begin 12
 bad_net

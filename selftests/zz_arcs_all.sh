@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A walk along every arc of the machine, in one namespace: /proc/net/rtcpfsm_stat then counts each at least once.
-# guest: virtual-time
+# guest: virtual-time, leaks
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
-. "$(dirname "$0")/paths.sh"
+. "${0%/*}/paths.sh"
 begin 42
 setup_ns host
 
