@@ -6,6 +6,7 @@
  *   churn calls ADDRESS PORT [COUNT]  connections to it, one after the other; ends after COUNT good ones
  *   churn flood ADDRESS PORT SOURCE   raw segments to it: SYNs that claim to come from SOURCE and nobody will
  *                                     answer for, and every other kind of segment, broken ones too
+ *   churn drizzle ADDRESS PORT SOURCE the same, with most of the time for others where a segment takes long
  *
  * RTCPFSM_PROTO names the protocol, 253 if unset. Errors are no end: the module may be gone for a while.
  */
@@ -21,11 +22,20 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "wire.h"
 
 static int protocol = 253;
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
+}
 
 static void nap(void)
 {
@@ -115,7 +125,7 @@ static void calls(const char *text, int port, long count)
 	}
 }
 
-static void flood(const char *text, int port, const char *source)
+static void flood(const char *text, int port, const char *source, int gently)
 {
 	uint8_t packet[80] = {}, *segment;
 	struct sockaddr_storage to, from;
@@ -148,6 +158,8 @@ static void flood(const char *text, int port, const char *source)
 		packet[9] = protocol;
 	}
 	for (uint32_t n = 0;; n++) {
+		uint64_t begin_us = now_us(), busy_us;
+
 		memset(segment, 0, 20);
 		segment[0] = 0x40 | (n >> 8 & 0x3f);
 		segment[1] = n;
@@ -163,7 +175,9 @@ static void flood(const char *text, int port, const char *source)
 		if (n % 32 == 31)
 			segment[16] ^= 1;
 		sendto(fd, packet, header + 20 - (n % 64 == 63 ? 9 : 0), MSG_DONTWAIT, (void *)&to, len);
-		usleep(1000);
+		/* In a slow kernel too, something else goes on between two segments. */
+		busy_us = now_us() - begin_us;
+		usleep(gently && busy_us > 250 ? 4 * busy_us : 1000);
 	}
 }
 
@@ -176,8 +190,8 @@ int main(int argc, char **argv)
 		serve(argv[2], atoi(argv[3]));
 	else if ((argc == 4 || argc == 5) && !strcmp(argv[1], "calls"))
 		calls(argv[2], atoi(argv[3]), argc > 4 ? atol(argv[4]) : 0);
-	else if (argc == 5 && !strcmp(argv[1], "flood"))
-		flood(argv[2], atoi(argv[3]), argv[4]);
+	else if (argc == 5 && (!strcmp(argv[1], "flood") || !strcmp(argv[1], "drizzle")))
+		flood(argv[2], atoi(argv[3]), argv[4], argv[1][0] == 'd');
 	else
 		return 2;
 	return 0;

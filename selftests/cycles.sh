@@ -5,7 +5,7 @@
 # CYCLES: so many times (make cycles: 1,000).
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+. "${0%/*}/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=faults.sh
 . "$here/faults.sh"
 
@@ -21,7 +21,14 @@ host='' # set by setup_ns
 refused=0 loads=0 calls=0
 
 loaded() { [ -d /sys/module/rust_tcpfsm ]; }
-slab_kib() { awk '$1 == "SUnreclaim:" { print $2 }' /proc/meminfo; }
+slab_kib() {
+	local shrink
+	# Empty slabs, and what KASAN holds of freed memory, count as used until they are given back.
+	for shrink in /sys/kernel/slab/*/shrink; do
+		if [ -w "$shrink" ]; then echo 1 >"$shrink"; fi
+	done
+	awk '$1 == "SUnreclaim:" { print $2 }' /proc/meminfo
+}
 
 # call_once ADDRESS: a connection; where allocations fail it may fail, too.
 call_once() {
@@ -100,7 +107,7 @@ trap 'cleanup; loaded || insmod "$RTCPFSM_KO"' EXIT
 setup_ns host
 for to in 127.0.0.1 ::1; do
 	# Raw segments to the port go on through all loads and unloads.
-	nsenter --net="/run/netns/$host" -- "$here/churn" flood $to 5900 $to &
+	nsenter --net="/run/netns/$host" -- "$here/churn" drizzle $to 5900 $to &
 done
 disown -a
 # The first ones fill the kernel's own caches.
