@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # The socket calls behave as Linux's: runs the sockets_* programs over loopback and over a pair of
 # virtual Ethernet devices. RTCPFSM_PROTO=6 runs the same expectations over Linux's own TCP.
-# guest: leaks
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "${0%/*}/lib.sh"

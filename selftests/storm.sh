@@ -3,6 +3,7 @@
 # Random system calls of many threads on shared sockets, first as they are, then with allocations that fail: nothing but errors
 # that programs may see, no octet that nobody sent, no call that hangs, and at the end nothing is left.
 # STORM_STEPS: of each of twelve threads. STORM_SEED: one seed, to see a storm again.
+# guest: leaks
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "${0%/*}/lib.sh"
