@@ -8,6 +8,8 @@ set -euo pipefail
 . "${0%/*}/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=faults.sh
 . "$here/faults.sh"
+# shellcheck source-path=SCRIPTDIR source=kept.sh
+. "$here/kept.sh"
 
 if [ "$proto" = 6 ] || [ ! -r "${RTCPFSM_KO:-/nonexistent}" ]; then
 	ktap_print_header
@@ -21,14 +23,6 @@ host='' # set by setup_ns
 refused=0 loads=0 calls=0
 
 loaded() { [ -d /sys/module/rust_tcpfsm ]; }
-slab_kib() {
-	local shrink
-	# Empty slabs, and what KASAN holds of freed memory, count as used until they are given back.
-	for shrink in /sys/kernel/slab/*/shrink; do
-		if [ -w "$shrink" ]; then echo 1 >"$shrink"; fi
-	done
-	awk '$1 == "SUnreclaim:" { print $2 }' /proc/meminfo
-}
 
 # call_once ADDRESS: a connection; where allocations fail it may fail, too.
 call_once() {

@@ -28,6 +28,16 @@ objects_are() {
 }
 more_than() { awk 'NR == FNR { had[$1] = $2; next } $2 > had[$1] { print $1, $2, "instead of", had[$1] + 0; bad = 1 } END { exit bad }' "$1" -; }
 
+# slab_kib: the memory of all slabs, in KiB.
+slab_kib() {
+	local shrink
+	# Empty slabs, and what KASAN holds of freed memory, count as used until they are given back.
+	for shrink in /sys/kernel/slab/*/shrink; do
+		if [ -w "$shrink" ]; then echo 1 >"$shrink"; fi
+	done
+	awk '$1 == "SUnreclaim:" { print $2 }' /proc/meminfo
+}
+
 # users: how many sockets and the like hold the module.
 users() { awk '$1 == "rust_tcpfsm" { print $3 }' /proc/modules; }
 unused() { [ "$(users)" = 0 ]; }

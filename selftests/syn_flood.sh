@@ -6,6 +6,8 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "${0%/*}/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=kept.sh
+. "$here/kept.sh"
 
 # A kernel with checkers is ten to twenty times slower: a tenth of the flood must do there.
 syns=100000
@@ -22,10 +24,16 @@ in_ns "$host" "$here/syn_flood" serve 10.9.0.1 $port $backlog >"$work/server" &
 wait_until 10 grep -q listening "$work/server"
 ip -n "$client" route add 10.9.0.0/24 via 10.9.1.1
 
-flood() { in_ns "$flooder" "$here/syn_flood" "$1" 10.9.0.1 $port "$2"; }
+# While it lasts a request lives for a minute, so that a slow flood, too, finds the queue full; then they go soon.
+flood() {
+	local status=0
+	set_sysctl "$host" synack_retries 5
+	in_ns "$flooder" "$here/syn_flood" "$1" 10.9.0.1 $port "$2" || status=$?
+	set_sysctl "$host" synack_retries 1
+	return $status
+}
 served() { in_ns "$client" "$here/syn_flood" client 10.9.0.1 $port "$1" "$2"; }
 half_open() { in_ns "$host" cat /proc/net/rtcpfsm | awk '$3 == "SYN-RECEIVED" { n++ } END { print n + 0 }'; }
-slab_kib() { awk '$1 == "SUnreclaim:" { print $2 }' /proc/meminfo; }
 
 # served_while: connections one after the other until the flood is over, at least three.
 served_while() {
@@ -74,8 +82,6 @@ check 'syncookies=1: the queue of half-open requests is bounded' bounded
 figure
 check 'syncookies=1: so is what the kernel keeps' slab_bounded
 figure
-# Until here a request lived for a minute, so that a slow flood, too, finds the queue full.
-set_sysctl "$host" synack_retries 1
 
 # Each brings back a number that is none of ours: none opens a connection, and each is answered by a RST.
 forged() {
