@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # A flood of SYNs from senders that do not exist (RFC 4987): with SYN cookies a client is served all the same, and the
 # host keeps nothing of the flood; without them it keeps what it was told to, and no more. Forged ACKs open nothing.
-# guest: leaks
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "${0%/*}/lib.sh"
