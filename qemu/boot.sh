@@ -18,7 +18,7 @@ image=$kdir/arch/x86/boot/bzImage
 # KASAN's shadow and what it keeps of freed memory ask for more.
 memory=1G
 debug=''
-if grep -q '^CONFIG_KASAN=y' "$kdir/.config"; then memory=2G debug=' kasan_multi_shot kunit.enable=0'; fi
+if grep -q '^CONFIG_KASAN=y' "$kdir/.config"; then memory=2G debug=' kasan_multi_shot'; fi
 memory=${MEMORY:-$memory}
 console=$share/console.log
 # A second archive behind the first adds its files.
@@ -33,7 +33,7 @@ fi
 append='console=ttyS0 panic=-1 oops=panic loglevel=6 log_buf_len=8M random.trust_cpu=on tsc=reliable'
 # ACPI's interrupt routing, which nothing here needs, takes the debug kernel 25 s to interpret.
 # On a loaded host the kernel's check of its timer may see no tick, and panics.
-# 256 old terminals, and the kernel's own unit tests, take seconds, too.
+# 256 old terminals take seconds, too.
 append+=" acpi=noirq pty.legacy_count=0 no_timer_check$debug ${APPEND:-}"
 [ -t 0 ] || [ "$mode" != shell ] || die 'a shell needs a terminal'
 

@@ -31,8 +31,14 @@ rust_packages() {
 	fi
 }
 
+# llvm_of_rustc_package: the major version of LLVM that the package of rustc brings, or nothing.
+llvm_of_rustc_package() {
+	apt-cache depends --recurse --no-{recommends,suggests,conflicts,breaks,replaces,enhances} "$(rust_packages | head -n 1)" 2>/dev/null |
+		awk '/^libllvm[0-9]+$/ && !found++ { sub(/libllvm/, ""); print }'
+}
+
 build_tools() {
-	local version
+	local version major
 	want make make
 	want gcc gcc
 	want libc6-dev '/usr/lib/*/libc.a' /usr/include/stdio.h
@@ -49,9 +55,13 @@ build_tools() {
 		lacking+=('rustc >= 1.85 with its rust-src')
 		;;
 	esac
-	# One version of clang, lld, llvm and libclang: the one that is here, else 19, else the distribution's.
+	# One version of clang, lld, llvm and libclang: the one that is here, else rustc's LLVM, 19, or the distribution's.
 	version=$llvm
-	if [ -z "$llvm" ] && apt-cache show clang-19 >/dev/null 2>&1; then version=-19; fi
+	if [ -z "$llvm" ]; then
+		for major in $(llvm_of_rustc_package) 19; do
+			if apt-cache show "clang-$major" >/dev/null 2>&1; then version=-$major; break; fi
+		done
+	fi
 	if [ "$version" = 1 ]; then version=; fi
 	if [ -z "$llvm" ]; then
 		packages+=("clang$version" "lld$version" "llvm$version") lacking+=('clang, lld and llvm >= 17')
@@ -156,6 +166,6 @@ for task in "$@"; do
 		rm -rf "$cache/bindgen-$bindgen_version"
 		mv "$cache/bindgen.part" "$cache/bindgen-$bindgen_version"
 	fi
-	find_toolchain || die "no toolchain that can build Rust for the kernel:$missing; install it by: apt-get install $(rust_packages | xargs) clang-19 lld-19 llvm-19 libclang-19-dev"
+	find_toolchain || die "no toolchain that can build Rust for the kernel:$missing; install it by: apt-get install $(rust_packages | xargs) and clang, lld, llvm and libclang-dev of version 17 or newer"
 	"$(dirname "$0")/source.sh"
 done

@@ -40,21 +40,25 @@ find_toolchain() {
 		if [ -n "$rust_src" ]; then rustc=$candidate; break; fi
 	done
 	[ -n "$rustc" ] || missing+=' rustc>=1.85-with-rust-src'
-	for version in 22 21 20 19 18 17; do
+	# The one that rustc was built with goes first: the kernel's inline functions then become inline in Rust, too.
+	for version in $(llvm_of_rustc) 22 21 20 19 18 17; do
 		if type -P "clang-$version" "ld.lld-$version" "llvm-ar-$version" >/dev/null; then
 			[ "$(type -P "clang-$version" "ld.lld-$version" "llvm-ar-$version" | wc -l)" = 3 ] || continue
 			llvm=-$version; break
 		fi
 	done
 	if [ -z "$llvm" ] && [ "$(type -P clang ld.lld llvm-ar | wc -l)" = 3 ]; then
-		version=$(clang -dumpversion)
-		if [ "${version%%.*}" -ge 17 ]; then llvm=1; fi
+		if [ "$(clang_major clang)" -ge 17 ]; then llvm=1; fi
 	fi
 	[ -n "$llvm" ] || missing+=' clang+lld+llvm>=17'
 	bindgen=${BINDGEN:-$cache/bindgen-$bindgen_version/bin/bindgen}
 	[ -x "$bindgen" ] || missing+=" bindgen-$bindgen_version"
 	[ -z "$missing" ]
 }
+
+# The major version of clang $1, and that of the LLVM which rustc was built with (or nothing).
+clang_major() { "$1" -dumpversion | cut -d . -f 1; }
+llvm_of_rustc() { if [ -n "$rustc" ]; then "$rustc" --version --verbose | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p'; fi; }
 
 clang_name() { if [ "$llvm" = 1 ]; then echo clang; else echo "clang$llvm"; fi; }
 
@@ -69,9 +73,12 @@ fragments() {
 	if [ "$1" = debug ]; then echo "$top/qemu/debug.config"; fi
 }
 
-# options FLAVOUR: its fragments' settings, one a line, the last one of each option.
+# options FLAVOUR: its fragments' settings, one a line, the last one of each option; and what this toolchain makes possible.
 options() {
-	fragments "$1" | xargs cat | awk '
+	{
+		fragments "$1" | xargs cat
+		if [ "$(clang_major "$(clang_name)")" = "$(llvm_of_rustc)" ]; then echo CONFIG_RUST_INLINE_HELPERS=y; fi
+	} | awk '
 		/^CONFIG_/                 { split($0, f, "=");  name = f[1] }
 		/^# CONFIG_.* is not set$/ { name = $2 }
 		!/^CONFIG_/ && !/^# CONFIG_.* is not set$/ { next }

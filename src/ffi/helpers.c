@@ -7,7 +7,7 @@
 #include <linux/seq_file_net.h>
 #include "helpers.h"
 
-void rtcpfsm_spin_lock_init(spinlock_t *lock, const char *name, struct lock_class_key *key)
+__rust_helper void rtcpfsm_spin_lock_init(spinlock_t *lock, const char *name, struct lock_class_key *key)
 {
 #ifdef CONFIG_DEBUG_SPINLOCK
 	__raw_spin_lock_init(spinlock_check(lock), name, key, LD_WAIT_CONFIG);
@@ -15,32 +15,32 @@ void rtcpfsm_spin_lock_init(spinlock_t *lock, const char *name, struct lock_clas
 	spin_lock_init(lock);
 #endif
 }
-void rtcpfsm_spin_lock_bh(spinlock_t *lock) { spin_lock_bh(lock); }
-void rtcpfsm_spin_unlock_bh(spinlock_t *lock) { spin_unlock_bh(lock); }
-bool rtcpfsm_spin_trylock_bh(spinlock_t *lock) { return spin_trylock_bh(lock); }
-void rtcpfsm_spin_assert_held(spinlock_t *lock) { lockdep_assert_held(lock); }
-void rtcpfsm_cond_resched(void) { cond_resched(); }
-unsigned long rtcpfsm_usecs_to_jiffies(unsigned long us)
+__rust_helper void rtcpfsm_spin_lock_bh(spinlock_t *lock) { spin_lock_bh(lock); }
+__rust_helper void rtcpfsm_spin_unlock_bh(spinlock_t *lock) { spin_unlock_bh(lock); }
+__rust_helper bool rtcpfsm_spin_trylock_bh(spinlock_t *lock) { return spin_trylock_bh(lock); }
+__rust_helper void rtcpfsm_spin_assert_held(spinlock_t *lock) { lockdep_assert_held(lock); }
+__rust_helper void rtcpfsm_cond_resched(void) { cond_resched(); }
+__rust_helper unsigned long rtcpfsm_usecs_to_jiffies(unsigned long us)
 {
 	/* Beyond this the kernel's own conversion saturates as well. */
 	return us > INT_MAX ? msecs_to_jiffies(min(us / USEC_PER_MSEC + 1, (unsigned long)INT_MAX)) : usecs_to_jiffies(us);
 }
-unsigned long rtcpfsm_jiffies(void) { return jiffies; }
-void *rtcpfsm_net_generic(const struct net *net, unsigned int id) { return net_generic(net, id); }
-void rtcpfsm_for_each_exiting(struct list_head *namespaces, void (*f)(struct net *net))
+__rust_helper unsigned long rtcpfsm_jiffies(void) { return jiffies; }
+__rust_helper void *rtcpfsm_net_generic(const struct net *net, unsigned int id) { return net_generic(net, id); }
+__rust_helper void rtcpfsm_for_each_exiting(struct list_head *namespaces, void (*f)(struct net *net))
 {
 	struct net *net;
 
 	list_for_each_entry(net, namespaces, exit_list)
 		f(net);
 }
-void *rtcpfsm_alloc_percpu(size_t size) { return (__force void *)__alloc_percpu(size, sizeof(u64)); }
-void rtcpfsm_free_percpu(void *p) { free_percpu((__force void __percpu *)p); }
-void rtcpfsm_percpu_inc(void *counters, unsigned int index)
+__rust_helper void *rtcpfsm_alloc_percpu(size_t size) { return (__force void *)__alloc_percpu(size, sizeof(u64)); }
+__rust_helper void rtcpfsm_free_percpu(void *p) { free_percpu((__force void __percpu *)p); }
+__rust_helper void rtcpfsm_percpu_inc(void *counters, unsigned int index)
 {
 	this_cpu_inc(((__force u64 __percpu *)counters)[index]);
 }
-u64 rtcpfsm_percpu_sum(void *counters, unsigned int index)
+__rust_helper u64 rtcpfsm_percpu_sum(void *counters, unsigned int index)
 {
 	u64 sum = 0;
 	int cpu;
@@ -49,6 +49,6 @@ u64 rtcpfsm_percpu_sum(void *counters, unsigned int index)
 		sum += per_cpu(((__force u64 __percpu *)counters)[index], cpu);
 	return sum;
 }
-struct net *rtcpfsm_seq_file_net(struct seq_file *m) { return seq_file_net(m); }
-struct proc_dir_entry *rtcpfsm_net_proc(struct net *net) { return net->proc_net; }
-unsigned long rtcpfsm_totalram_pages(void) { return totalram_pages(); }
+__rust_helper struct net *rtcpfsm_seq_file_net(struct seq_file *m) { return seq_file_net(m); }
+__rust_helper struct proc_dir_entry *rtcpfsm_net_proc(struct net *net) { return net->proc_net; }
+__rust_helper unsigned long rtcpfsm_totalram_pages(void) { return totalram_pages(); }

@@ -6,6 +6,12 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
+/*
+ * Each shim is defined as one of these, as those of rust/helpers in the kernel are: where its bitcode is linked with the crate's (Kbuild),
+ * it becomes part of the Rust code that calls it. LLVM would not do that unasked, for the attributes of C and Rust code differ.
+ */
+#define __rust_helper __always_inline
+
 void rtcpfsm_spin_lock_init(spinlock_t *lock, const char *name, struct lock_class_key *key);
 void rtcpfsm_spin_lock_bh(spinlock_t *lock);
 void rtcpfsm_spin_unlock_bh(spinlock_t *lock);

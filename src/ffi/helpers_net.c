@@ -10,35 +10,35 @@
 #include <net/transp_v6.h>
 #include <net/xfrm.h>
 
-struct net *rtcpfsm_sock_net(const struct sock *sk) { return sock_net(sk); }
-void rtcpfsm_lock_sock(struct sock *sk) { lock_sock(sk); }
-void rtcpfsm_bh_lock_sock(struct sock *sk) { bh_lock_sock(sk); }
-void rtcpfsm_bh_lock_sock_nested(struct sock *sk) { bh_lock_sock_nested(sk); }
-void rtcpfsm_bh_unlock_sock(struct sock *sk) { bh_unlock_sock(sk); }
-bool rtcpfsm_sock_owned_by_user(const struct sock *sk) { return sock_owned_by_user(sk); }
-void rtcpfsm_local_bh_disable(void) { local_bh_disable(); }
-void rtcpfsm_local_bh_enable(void) { local_bh_enable(); }
-bool rtcpfsm_sock_hold_not_zero(struct sock *sk) { return refcount_inc_not_zero(&sk->sk_refcnt); }
-void rtcpfsm_sock_hold(struct sock *sk) { sock_hold(sk); }
-void rtcpfsm_sock_put(struct sock *sk) { sock_put(sk); }
-int rtcpfsm_sk_add_backlog(struct sock *sk, struct sk_buff *skb, unsigned int limit)
+__rust_helper struct net *rtcpfsm_sock_net(const struct sock *sk) { return sock_net(sk); }
+__rust_helper void rtcpfsm_lock_sock(struct sock *sk) { lock_sock(sk); }
+__rust_helper void rtcpfsm_bh_lock_sock(struct sock *sk) { bh_lock_sock(sk); }
+__rust_helper void rtcpfsm_bh_lock_sock_nested(struct sock *sk) { bh_lock_sock_nested(sk); }
+__rust_helper void rtcpfsm_bh_unlock_sock(struct sock *sk) { bh_unlock_sock(sk); }
+__rust_helper bool rtcpfsm_sock_owned_by_user(const struct sock *sk) { return sock_owned_by_user(sk); }
+__rust_helper void rtcpfsm_local_bh_disable(void) { local_bh_disable(); }
+__rust_helper void rtcpfsm_local_bh_enable(void) { local_bh_enable(); }
+__rust_helper bool rtcpfsm_sock_hold_not_zero(struct sock *sk) { return refcount_inc_not_zero(&sk->sk_refcnt); }
+__rust_helper void rtcpfsm_sock_hold(struct sock *sk) { sock_hold(sk); }
+__rust_helper void rtcpfsm_sock_put(struct sock *sk) { sock_put(sk); }
+__rust_helper int rtcpfsm_sk_add_backlog(struct sock *sk, struct sk_buff *skb, unsigned int limit)
 {
 	return sk_add_backlog(sk, skb, limit);
 }
-void rtcpfsm_sock_set_flag(struct sock *sk, int flag) { sock_set_flag(sk, flag); }
-void rtcpfsm_sock_reset_flag(struct sock *sk, int flag) { sock_reset_flag(sk, flag); }
-void rtcpfsm_sock_orphan(struct sock *sk) { sock_orphan(sk); }
-int rtcpfsm_sock_error(struct sock *sk) { return sock_error(sk); }
-int rtcpfsm_sk_state_load(const struct sock *sk) { return smp_load_acquire(&sk->sk_state); }
-void rtcpfsm_sk_state_store(struct sock *sk, int state) { smp_store_release(&sk->sk_state, state); }
-void rtcpfsm_sk_timer_setup(struct sock *sk, void (*function)(struct timer_list *t))
+__rust_helper void rtcpfsm_sock_set_flag(struct sock *sk, int flag) { sock_set_flag(sk, flag); }
+__rust_helper void rtcpfsm_sock_reset_flag(struct sock *sk, int flag) { sock_reset_flag(sk, flag); }
+__rust_helper void rtcpfsm_sock_orphan(struct sock *sk) { sock_orphan(sk); }
+__rust_helper int rtcpfsm_sock_error(struct sock *sk) { return sock_error(sk); }
+__rust_helper int rtcpfsm_sk_state_load(const struct sock *sk) { return smp_load_acquire(&sk->sk_state); }
+__rust_helper void rtcpfsm_sk_state_store(struct sock *sk, int state) { smp_store_release(&sk->sk_state, state); }
+__rust_helper void rtcpfsm_sk_timer_setup(struct sock *sk, void (*function)(struct timer_list *t))
 {
 	timer_setup(&sk->sk_timer, function, 0);
 }
-struct timer_list *rtcpfsm_sk_timer(struct sock *sk) { return &sk->sk_timer; }
-struct sock *rtcpfsm_sk_of_timer(struct timer_list *t) { return timer_container_of((struct sock *)NULL, t, sk_timer); }
-void rtcpfsm_sk_wake_async(const struct sock *sk, int how, int band) { sk_wake_async(sk, how, band); }
-int rtcpfsm_sk_wait_event(struct sock *sk, long *timeo, bool (*ready)(struct sock *sk), bool exclusive)
+__rust_helper struct timer_list *rtcpfsm_sk_timer(struct sock *sk) { return &sk->sk_timer; }
+__rust_helper struct sock *rtcpfsm_sk_of_timer(struct timer_list *t) { return timer_container_of((struct sock *)NULL, t, sk_timer); }
+__rust_helper void rtcpfsm_sk_wake_async(const struct sock *sk, int how, int band) { sk_wake_async(sk, how, band); }
+__rust_helper int rtcpfsm_sk_wait_event(struct sock *sk, long *timeo, bool (*ready)(struct sock *sk), bool exclusive)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	int done;
@@ -51,22 +51,22 @@ int rtcpfsm_sk_wait_event(struct sock *sk, long *timeo, bool (*ready)(struct soc
 	remove_wait_queue(sk_sleep(sk), &wait);
 	return done;
 }
-long rtcpfsm_sock_rcvtimeo(const struct sock *sk, bool noblock) { return sock_rcvtimeo(sk, noblock); }
-long rtcpfsm_sock_sndtimeo(const struct sock *sk, bool noblock) { return sock_sndtimeo(sk, noblock); }
-int rtcpfsm_sock_rcvlowat(const struct sock *sk, int waitall, int len) { return sock_rcvlowat(sk, waitall, len); }
-int rtcpfsm_sock_intr_errno(long timeo) { return sock_intr_errno(timeo); }
-bool rtcpfsm_signal_pending(void) { return signal_pending(current); }
-bool rtcpfsm_sk_rmem_schedule(struct sock *sk, struct sk_buff *skb, int size) { return sk_rmem_schedule(sk, skb, size); }
-void rtcpfsm_skb_set_owner_r(struct sk_buff *skb, struct sock *sk) { skb_set_owner_r(skb, sk); }
-bool rtcpfsm_sk_wmem_schedule(struct sock *sk, int size) { return sk_wmem_schedule(sk, size); }
-void rtcpfsm_sk_wmem_queued_add(struct sock *sk, int size) { sk_wmem_queued_add(sk, size); }
-void rtcpfsm_sk_mem_charge(struct sock *sk, int size) { sk_mem_charge(sk, size); }
-void rtcpfsm_sk_mem_uncharge(struct sock *sk, int size) { sk_mem_uncharge(sk, size); }
-void rtcpfsm_sk_mem_reclaim(struct sock *sk) { sk_mem_reclaim(sk); }
-void rtcpfsm_sk_mem_reclaim_final(struct sock *sk) { sk_mem_reclaim_final(sk); }
-struct page_frag *rtcpfsm_sk_page_frag(struct sock *sk) { return sk_page_frag(sk); }
-void rtcpfsm_dst_negative_advice(struct sock *sk) { dst_negative_advice(sk); }
-void rtcpfsm_sk_dst_reset(struct sock *sk) { sk_dst_reset(sk); }
+__rust_helper long rtcpfsm_sock_rcvtimeo(const struct sock *sk, bool noblock) { return sock_rcvtimeo(sk, noblock); }
+__rust_helper long rtcpfsm_sock_sndtimeo(const struct sock *sk, bool noblock) { return sock_sndtimeo(sk, noblock); }
+__rust_helper int rtcpfsm_sock_rcvlowat(const struct sock *sk, int waitall, int len) { return sock_rcvlowat(sk, waitall, len); }
+__rust_helper int rtcpfsm_sock_intr_errno(long timeo) { return sock_intr_errno(timeo); }
+__rust_helper bool rtcpfsm_signal_pending(void) { return signal_pending(current); }
+__rust_helper bool rtcpfsm_sk_rmem_schedule(struct sock *sk, struct sk_buff *skb, int size) { return sk_rmem_schedule(sk, skb, size); }
+__rust_helper void rtcpfsm_skb_set_owner_r(struct sk_buff *skb, struct sock *sk) { skb_set_owner_r(skb, sk); }
+__rust_helper bool rtcpfsm_sk_wmem_schedule(struct sock *sk, int size) { return sk_wmem_schedule(sk, size); }
+__rust_helper void rtcpfsm_sk_wmem_queued_add(struct sock *sk, int size) { sk_wmem_queued_add(sk, size); }
+__rust_helper void rtcpfsm_sk_mem_charge(struct sock *sk, int size) { sk_mem_charge(sk, size); }
+__rust_helper void rtcpfsm_sk_mem_uncharge(struct sock *sk, int size) { sk_mem_uncharge(sk, size); }
+__rust_helper void rtcpfsm_sk_mem_reclaim(struct sock *sk) { sk_mem_reclaim(sk); }
+__rust_helper void rtcpfsm_sk_mem_reclaim_final(struct sock *sk) { sk_mem_reclaim_final(sk); }
+__rust_helper struct page_frag *rtcpfsm_sk_page_frag(struct sock *sk) { return sk_page_frag(sk); }
+__rust_helper void rtcpfsm_dst_negative_advice(struct sock *sk) { dst_negative_advice(sk); }
+__rust_helper void rtcpfsm_sk_dst_reset(struct sock *sk) { sk_dst_reset(sk); }
 /* What the socket's own IP options take of each packet (IP_OPTIONS, IPV6_HOPOPTS and their like). */
 static u32 ip_options_len(const struct sock *sk, const struct dst_entry *dst)
 {
@@ -85,7 +85,7 @@ static u32 ip_options_len(const struct sock *sk, const struct dst_entry *dst)
 	rcu_read_unlock();
 	return len;
 }
-u32 rtcpfsm_sk_dst_mtu(struct sock *sk)
+__rust_helper u32 rtcpfsm_sk_dst_mtu(struct sock *sk)
 {
 	struct dst_entry *dst = __sk_dst_get(sk);
 	u32 options, mtu;
@@ -97,26 +97,26 @@ u32 rtcpfsm_sk_dst_mtu(struct sock *sk)
 	/* IPv6 extension headers may be longer than what the path takes; 0 would mean that there is no path. */
 	return mtu > options ? mtu - options : 1;
 }
-bool rtcpfsm_sk_dst_is_loopback(const struct sock *sk)
+__rust_helper bool rtcpfsm_sk_dst_is_loopback(const struct sock *sk)
 {
 	struct dst_entry *dst = __sk_dst_get(sk);
 
 	return dst && rtcpfsm_dst_is_loopback(dst);
 }
-void rtcpfsm_ip6_dst_store(struct sock *sk, struct dst_entry *dst) { ip6_dst_store(sk, dst, false, false); }
-u32 rtcpfsm_sk_uid_value(const struct sock *sk) { return from_kuid_munged(current_user_ns(), sk_uid(sk)); }
-unsigned long rtcpfsm_sk_inode(struct sock *sk) { return sock_i_ino(sk); }
-bool rtcpfsm_ipv6_only(const struct sock *sk) { return ipv6_only_sock(sk); }
-bool rtcpfsm_sock_nonblocking(const struct socket *sock) { return sock->file->f_flags & O_NONBLOCK; }
-void rtcpfsm_sock_poll_wait(struct file *file, struct socket *sock, poll_table *wait) { sock_poll_wait(file, sock, wait); }
-void rtcpfsm_sk_set_async_nospace(struct sock *sk)
+__rust_helper void rtcpfsm_ip6_dst_store(struct sock *sk, struct dst_entry *dst) { ip6_dst_store(sk, dst, false, false); }
+__rust_helper u32 rtcpfsm_sk_uid_value(const struct sock *sk) { return from_kuid_munged(current_user_ns(), sk_uid(sk)); }
+__rust_helper unsigned long rtcpfsm_sk_inode(struct sock *sk) { return sock_i_ino(sk); }
+__rust_helper bool rtcpfsm_ipv6_only(const struct sock *sk) { return ipv6_only_sock(sk); }
+__rust_helper bool rtcpfsm_sock_nonblocking(const struct socket *sock) { return sock->file->f_flags & O_NONBLOCK; }
+__rust_helper void rtcpfsm_sock_poll_wait(struct file *file, struct socket *sock, poll_table *wait) { sock_poll_wait(file, sock, wait); }
+__rust_helper void rtcpfsm_sk_set_async_nospace(struct sock *sk)
 {
 	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
 	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
 	smp_mb__after_atomic();
 }
 /* As sk_stream_write_space(), which is not exported: who asked is told once, and asks again. */
-void rtcpfsm_sk_write_space(struct sock *sk)
+__rust_helper void rtcpfsm_sk_write_space(struct sock *sk)
 {
 	struct socket *sock = sk->sk_socket;
 	struct socket_wq *wq;
@@ -132,40 +132,40 @@ void rtcpfsm_sk_write_space(struct sock *sk)
 		sock_wake_async(wq, SOCK_WAKE_SPACE, POLL_OUT);
 	rcu_read_unlock();
 }
-void rtcpfsm_sk_nospace_done(struct sock *sk)
+__rust_helper void rtcpfsm_sk_nospace_done(struct sock *sk)
 {
 	if (sk->sk_socket && test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
 		sk->sk_write_space(sk);
 }
-bool rtcpfsm_port_needs_privilege(struct net *net, u16 port)
+__rust_helper bool rtcpfsm_port_needs_privilege(struct net *net, u16 port)
 {
 	return inet_port_requires_bind_service(net, port) && !ns_capable(net->user_ns, CAP_NET_BIND_SERVICE);
 }
-void rtcpfsm_xfrm_sk_free_policy(struct sock *sk) { xfrm_sk_free_policy(sk); }
-struct ipv6_pinfo *rtcpfsm_inet6_sk(const struct sock *sk) { return inet6_sk(sk); }
-void rtcpfsm_inet_id_random(struct sock *sk) { atomic_set(&inet_sk(sk)->inet_id, get_random_u16()); }
-bool rtcpfsm_local_port_reserved(struct net *net, u16 port) { return inet_is_local_reserved_port(net, port); }
-bool rtcpfsm_same_bind_dev(const struct sock *sk, int dif, int sdif)
+__rust_helper void rtcpfsm_xfrm_sk_free_policy(struct sock *sk) { xfrm_sk_free_policy(sk); }
+__rust_helper struct ipv6_pinfo *rtcpfsm_inet6_sk(const struct sock *sk) { return inet6_sk(sk); }
+__rust_helper void rtcpfsm_inet_id_random(struct sock *sk) { atomic_set(&inet_sk(sk)->inet_id, get_random_u16()); }
+__rust_helper bool rtcpfsm_local_port_reserved(struct net *net, u16 port) { return inet_is_local_reserved_port(net, port); }
+__rust_helper bool rtcpfsm_same_bind_dev(const struct sock *sk, int dif, int sdif)
 {
 	return inet_sk_bound_dev_eq(sock_net(sk), READ_ONCE(sk->sk_bound_dev_if), dif, sdif);
 }
 
-__be32 rtcpfsm_rcv_saddr(const struct inet_sock *inet) { return inet->inet_rcv_saddr; }
-void rtcpfsm_forget_num(struct inet_sock *inet) { inet->inet_num = 0; }
-void rtcpfsm_sockets_allocated_inc(struct sock *sk) { sk_sockets_allocated_inc(sk); }
-void rtcpfsm_sockets_allocated_dec(struct sock *sk) { sk_sockets_allocated_dec(sk); }
-bool rtcpfsm_sk_filter(struct sock *sk, struct sk_buff *skb)
+__rust_helper __be32 rtcpfsm_rcv_saddr(const struct inet_sock *inet) { return inet->inet_rcv_saddr; }
+__rust_helper void rtcpfsm_forget_num(struct inet_sock *inet) { inet->inet_num = 0; }
+__rust_helper void rtcpfsm_sockets_allocated_inc(struct sock *sk) { sk_sockets_allocated_inc(sk); }
+__rust_helper void rtcpfsm_sockets_allocated_dec(struct sock *sk) { sk_sockets_allocated_dec(sk); }
+__rust_helper bool rtcpfsm_sk_filter(struct sock *sk, struct sk_buff *skb)
 {
 	return !rcu_access_pointer(sk->sk_filter) || !sk_filter(sk, skb);
 }
-u16 rtcpfsm_inet_num(const struct inet_sock *inet) { return inet->inet_num; }
-void rtcpfsm_set_ports(struct inet_sock *inet, u16 num, __be16 dport)
+__rust_helper u16 rtcpfsm_inet_num(const struct inet_sock *inet) { return inet->inet_num; }
+__rust_helper void rtcpfsm_set_ports(struct inet_sock *inet, u16 num, __be16 dport)
 {
 	inet->inet_num = num;
 	inet->inet_sport = htons(num);
 	inet->inet_dport = dport;
 }
-void rtcpfsm_set_addresses(struct sock *sk, const struct in6_addr *local, const struct in6_addr *remote)
+__rust_helper void rtcpfsm_set_addresses(struct sock *sk, const struct in6_addr *local, const struct in6_addr *remote)
 {
 	struct inet_sock *inet = inet_sk(sk);
 
@@ -183,26 +183,26 @@ void rtcpfsm_set_addresses(struct sock *sk, const struct in6_addr *local, const 
 	if (sk->sk_family == AF_INET6)
 		inet6_sk(sk)->saddr = *local;
 }
-bool rtcpfsm_may_grow_sndbuf(const struct sock *sk)
+__rust_helper bool rtcpfsm_may_grow_sndbuf(const struct sock *sk)
 {
 	return !(sk->sk_userlocks & SOCK_SNDBUF_LOCK) && !sk_under_memory_pressure(sk) &&
 	       sk_memory_allocated(sk) < sk_prot_mem_limits(sk, 0);
 }
-void rtcpfsm_ecn_capable(struct sock *sk, bool on) { on ? INET_ECN_xmit(sk) : INET_ECN_dontxmit(sk); }
-bool rtcpfsm_rcvbuf_is_fixed(const struct sock *sk)
+__rust_helper void rtcpfsm_ecn_capable(struct sock *sk, bool on) { on ? INET_ECN_xmit(sk) : INET_ECN_dontxmit(sk); }
+__rust_helper bool rtcpfsm_rcvbuf_is_fixed(const struct sock *sk)
 {
 	return sk->sk_userlocks & SOCK_RCVBUF_LOCK || sk_under_memory_pressure(sk);
 }
-bool rtcpfsm_under_memory_pressure(const struct sock *sk) { return sk_under_memory_pressure(sk); }
-bool rtcpfsm_memory_is_of_cgroup(const struct sock *sk) { return mem_cgroup_sk_enabled(sk); }
-void rtcpfsm_sk_forward_alloc_add(struct sock *sk, int size) { sk_forward_alloc_add(sk, size); }
-void rtcpfsm_sk_memory_allocated_add(const struct sock *sk, int pages) { sk_memory_allocated_add(sk, pages); }
-void rtcpfsm_sk_rmem_add(struct sock *sk, int size)
+__rust_helper bool rtcpfsm_under_memory_pressure(const struct sock *sk) { return sk_under_memory_pressure(sk); }
+__rust_helper bool rtcpfsm_memory_is_of_cgroup(const struct sock *sk) { return mem_cgroup_sk_enabled(sk); }
+__rust_helper void rtcpfsm_sk_forward_alloc_add(struct sock *sk, int size) { sk_forward_alloc_add(sk, size); }
+__rust_helper void rtcpfsm_sk_memory_allocated_add(const struct sock *sk, int pages) { sk_memory_allocated_add(sk, pages); }
+__rust_helper void rtcpfsm_sk_rmem_add(struct sock *sk, int size)
 {
 	atomic_add(size, &sk->sk_rmem_alloc);
 	sk_mem_charge(sk, size);
 }
-void rtcpfsm_child_init(struct sock *child, u16 num, __be16 dport, int device)
+__rust_helper void rtcpfsm_child_init(struct sock *child, u16 num, __be16 dport, int device)
 {
 	struct inet_sock *inet = inet_sk(child);
 
@@ -218,7 +218,7 @@ void rtcpfsm_child_init(struct sock *child, u16 num, __be16 dport, int device)
 	child->sk_frag.page = NULL;
 	child->sk_frag.offset = 0;
 }
-void rtcpfsm_child_init_v6(struct sock *child, const struct sock *listener, struct ipv6_pinfo *np)
+__rust_helper void rtcpfsm_child_init_v6(struct sock *child, const struct sock *listener, struct ipv6_pinfo *np)
 {
 	struct ipv6_txoptions *opt;
 
@@ -233,23 +233,23 @@ void rtcpfsm_child_init_v6(struct sock *child, const struct sock *listener, stru
 	if (opt)
 		RCU_INIT_POINTER(np->opt, ipv6_dup_options(child, opt));
 }
-bool rtcpfsm_recverr(const struct sock *sk)
+__rust_helper bool rtcpfsm_recverr(const struct sock *sk)
 {
 	return sk->sk_family == AF_INET6 ? inet6_test_bit(RECVERR6, sk) : inet_test_bit(RECVERR, sk);
 }
-bool rtcpfsm_has_error(struct sock *sk)
+__rust_helper bool rtcpfsm_has_error(struct sock *sk)
 {
 	smp_rmb();
 	return READ_ONCE(sk->sk_err) || !skb_queue_empty_lockless(&sk->sk_error_queue);
 }
-bool rtcpfsm_port_is_locked(const struct sock *sk) { return sk->sk_userlocks & SOCK_BINDPORT_LOCK; }
-int rtcpfsm_sk_peek_offset(struct sock *sk, int flags) { return sk_peek_offset(sk, flags); }
-void rtcpfsm_sk_peek_offset_fwd(struct sock *sk, int val) { sk_peek_offset_fwd(sk, val); }
-void rtcpfsm_sk_peek_offset_bwd(struct sock *sk, int val) { sk_peek_offset_bwd(sk, val); }
-int rtcpfsm_int_from_sockptr(int *to, sockptr_t from) { return copy_from_sockptr(to, from, sizeof(*to)); }
-int rtcpfsm_copy_from_sockptr(void *to, sockptr_t from, size_t len) { return copy_from_sockptr(to, from, len); }
-long rtcpfsm_text_from_sockptr(char *to, sockptr_t from, size_t max) { return strncpy_from_sockptr(to, from, max); }
-int rtcpfsm_option_len(int __user *optlen)
+__rust_helper bool rtcpfsm_port_is_locked(const struct sock *sk) { return sk->sk_userlocks & SOCK_BINDPORT_LOCK; }
+__rust_helper int rtcpfsm_sk_peek_offset(struct sock *sk, int flags) { return sk_peek_offset(sk, flags); }
+__rust_helper void rtcpfsm_sk_peek_offset_fwd(struct sock *sk, int val) { sk_peek_offset_fwd(sk, val); }
+__rust_helper void rtcpfsm_sk_peek_offset_bwd(struct sock *sk, int val) { sk_peek_offset_bwd(sk, val); }
+__rust_helper int rtcpfsm_int_from_sockptr(int *to, sockptr_t from) { return copy_from_sockptr(to, from, sizeof(*to)); }
+__rust_helper int rtcpfsm_copy_from_sockptr(void *to, sockptr_t from, size_t len) { return copy_from_sockptr(to, from, len); }
+__rust_helper long rtcpfsm_text_from_sockptr(char *to, sockptr_t from, size_t max) { return strncpy_from_sockptr(to, from, max); }
+__rust_helper int rtcpfsm_option_len(int __user *optlen)
 {
 	int len;
 
@@ -257,7 +257,7 @@ int rtcpfsm_option_len(int __user *optlen)
 		return -EFAULT;
 	return len < 0 ? -EINVAL : len;
 }
-int rtcpfsm_option_to_user(char __user *optval, int __user *optlen, const void *value, size_t len)
+__rust_helper int rtcpfsm_option_to_user(char __user *optval, int __user *optlen, const void *value, size_t len)
 {
 	if (put_user((int)len, optlen) || copy_to_user(optval, value, len))
 		return -EFAULT;
@@ -265,14 +265,14 @@ int rtcpfsm_option_to_user(char __user *optval, int __user *optlen, const void *
 }
 
 /* ---- memory of namespaces ---- */
-struct net *rtcpfsm_init_net(void) { return &init_net; }
-int __percpu *rtcpfsm_alloc_percpu_int(void) { return alloc_percpu(int); }
-void rtcpfsm_free_percpu_int(int __percpu *p) { free_percpu(p); }
-int rtcpfsm_percpu_counter_init(struct percpu_counter *c) { return percpu_counter_init(c, 0, GFP_KERNEL); }
-void rtcpfsm_percpu_counter_destroy(struct percpu_counter *c) { percpu_counter_destroy(c); }
+__rust_helper struct net *rtcpfsm_init_net(void) { return &init_net; }
+__rust_helper int __percpu *rtcpfsm_alloc_percpu_int(void) { return alloc_percpu(int); }
+__rust_helper void rtcpfsm_free_percpu_int(int __percpu *p) { free_percpu(p); }
+__rust_helper int rtcpfsm_percpu_counter_init(struct percpu_counter *c) { return percpu_counter_init(c, 0, GFP_KERNEL); }
+__rust_helper void rtcpfsm_percpu_counter_destroy(struct percpu_counter *c) { percpu_counter_destroy(c); }
 
 /* ---- hashing ---- */
-u32 rtcpfsm_hash(const u64 *local, const u64 *remote, u32 ports, u32 seed)
+__rust_helper u32 rtcpfsm_hash(const u64 *local, const u64 *remote, u32 ports, u32 seed)
 {
 	if (!(local[0] | remote[0]))
 		return jhash_3words(local[1] >> 32, remote[1] >> 32, ports, seed);
@@ -280,11 +280,11 @@ u32 rtcpfsm_hash(const u64 *local, const u64 *remote, u32 ports, u32 seed)
 }
 
 /* ---- small objects ---- */
-struct kmem_cache *rtcpfsm_kmem_cache_create(const char *name, unsigned int size)
+__rust_helper struct kmem_cache *rtcpfsm_kmem_cache_create(const char *name, unsigned int size)
 {
 	return kmem_cache_create(name, size, 0, SLAB_TYPESAFE_BY_RCU | SLAB_HWCACHE_ALIGN, NULL);
 }
-void rtcpfsm_timer_setup(struct timer_list *t, void (*function)(struct timer_list *t)) { timer_setup(t, function, 0); }
-void rtcpfsm_refcount_set_release(refcount_t *r, int n) { refcount_set_release(r, n); }
-bool rtcpfsm_refcount_inc_not_zero(refcount_t *r) { return refcount_inc_not_zero(r); }
-bool rtcpfsm_refcount_dec_and_test(refcount_t *r) { return refcount_dec_and_test(r); }
+__rust_helper void rtcpfsm_timer_setup(struct timer_list *t, void (*function)(struct timer_list *t)) { timer_setup(t, function, 0); }
+__rust_helper void rtcpfsm_refcount_set_release(refcount_t *r, int n) { refcount_set_release(r, n); }
+__rust_helper bool rtcpfsm_refcount_inc_not_zero(refcount_t *r) { return refcount_inc_not_zero(r); }
+__rust_helper bool rtcpfsm_refcount_dec_and_test(refcount_t *r) { return refcount_dec_and_test(r); }

@@ -3,6 +3,7 @@
 #ifndef _RTCPFSM_HELPERS_NET_H
 #define _RTCPFSM_HELPERS_NET_H
 
+#include "helpers.h"
 #include <net/sock.h>
 #include <net/tcp.h>
 #include <net/inet_common.h>

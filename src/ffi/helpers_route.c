@@ -4,7 +4,7 @@
 #include <net/dst.h>
 #include <net/ip6_route.h>
 
-struct dst_entry *rtcpfsm_route_v4(struct net *net, const struct sock *sk, __be32 saddr, __be32 daddr,
+__rust_helper struct dst_entry *rtcpfsm_route_v4(struct net *net, const struct sock *sk, __be32 saddr, __be32 daddr,
 				   int oif, u32 mark, u8 proto)
 {
 	struct flowi4 fl4;
@@ -16,7 +16,7 @@ struct dst_entry *rtcpfsm_route_v4(struct net *net, const struct sock *sk, __be3
 	rt = ip_route_output_flow(net, &fl4, sk);
 	return IS_ERR(rt) ? ERR_CAST(rt) : &rt->dst;
 }
-struct dst_entry *rtcpfsm_route_v6(struct net *net, const struct sock *sk, const struct in6_addr *saddr,
+__rust_helper struct dst_entry *rtcpfsm_route_v6(struct net *net, const struct sock *sk, const struct in6_addr *saddr,
 				   const struct in6_addr *daddr, int oif, u32 mark, u8 proto)
 {
 	struct flowi6 fl6 = {
@@ -26,7 +26,7 @@ struct dst_entry *rtcpfsm_route_v6(struct net *net, const struct sock *sk, const
 
 	return ip6_dst_lookup_flow(net, sk, &fl6, NULL);
 }
-int rtcpfsm_send_v4(struct net *net, struct sk_buff *skb, struct dst_entry *dst, __be32 saddr,
+__rust_helper int rtcpfsm_send_v4(struct net *net, struct sk_buff *skb, struct dst_entry *dst, __be32 saddr,
 		    __be32 daddr, u8 tos, int ttl, u8 proto)
 {
 	struct iphdr *iph = skb_push(skb, sizeof(*iph));
@@ -46,7 +46,7 @@ int rtcpfsm_send_v4(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
 	skb_dst_set(skb, dst);
 	return ip_local_out(net, NULL, skb);
 }
-int rtcpfsm_send_v6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
+__rust_helper int rtcpfsm_send_v6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
 		    const struct in6_addr *saddr, const struct in6_addr *daddr, u8 tclass, int hops, u8 proto)
 {
 	struct ipv6hdr *ip6h = skb_push(skb, sizeof(*ip6h));
@@ -62,14 +62,14 @@ int rtcpfsm_send_v6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
 	skb_dst_set(skb, dst);
 	return ip6_local_out(net, NULL, skb);
 }
-void rtcpfsm_ip_fields(const struct sock *sk, bool v4, u8 *tclass, int *hops)
+__rust_helper void rtcpfsm_ip_fields(const struct sock *sk, bool v4, u8 *tclass, int *hops)
 {
 	*tclass = v4 ? READ_ONCE(inet_sk(sk)->tos) : READ_ONCE(inet6_sk(sk)->tclass);
 	*hops = v4 ? READ_ONCE(inet_sk(sk)->uc_ttl) : READ_ONCE(inet6_sk(sk)->hop_limit);
 }
-u32 rtcpfsm_dst_mtu(const struct dst_entry *dst) { return dst_mtu(dst); }
-void rtcpfsm_dst_release(struct dst_entry *dst) { dst_release(dst); }
-bool rtcpfsm_dst_is_loopback(const struct dst_entry *dst)
+__rust_helper u32 rtcpfsm_dst_mtu(const struct dst_entry *dst) { return dst_mtu(dst); }
+__rust_helper void rtcpfsm_dst_release(struct dst_entry *dst) { dst_release(dst); }
+__rust_helper bool rtcpfsm_dst_is_loopback(const struct dst_entry *dst)
 {
 	bool loopback;
 
@@ -78,25 +78,25 @@ bool rtcpfsm_dst_is_loopback(const struct dst_entry *dst)
 	rcu_read_unlock();
 	return loopback;
 }
-struct rtable *rtcpfsm_ip_route_connect(struct sock *sk, __be32 daddr, __be16 dport)
+__rust_helper struct rtable *rtcpfsm_ip_route_connect(struct sock *sk, __be32 daddr, __be16 dport)
 {
 	struct inet_sock *inet = inet_sk(sk);
 
 	return ip_route_connect(&inet->cork.fl.u.ip4, daddr, inet->inet_saddr, sk->sk_bound_dev_if,
 				sk->sk_protocol, inet->inet_sport, dport, sk);
 }
-struct rtable *rtcpfsm_ip_route_newports(struct sock *sk, struct rtable *rt, __be16 old_sport)
+__rust_helper struct rtable *rtcpfsm_ip_route_newports(struct sock *sk, struct rtable *rt, __be16 old_sport)
 {
 	struct inet_sock *inet = inet_sk(sk);
 
 	return ip_route_newports(&inet->cork.fl.u.ip4, rt, old_sport, inet->inet_dport, inet->inet_sport,
 				 inet->inet_dport, sk);
 }
-bool rtcpfsm_rt_is_unicast(const struct rtable *rt)
+__rust_helper bool rtcpfsm_rt_is_unicast(const struct rtable *rt)
 {
 	return !(rt->rt_flags & (RTCF_MULTICAST | RTCF_BROADCAST));
 }
-struct dst_entry *rtcpfsm_ip6_route_connect(struct sock *sk, __be16 dport)
+__rust_helper struct dst_entry *rtcpfsm_ip6_route_connect(struct sock *sk, __be16 dport)
 {
 	struct inet_sock *inet = inet_sk(sk);
 	struct ipv6_pinfo *np = inet6_sk(sk);
@@ -118,13 +118,13 @@ struct dst_entry *rtcpfsm_ip6_route_connect(struct sock *sk, __be16 dport)
 	return ip6_dst_lookup_flow(sock_net(sk), sk, fl6, final_p);
 }
 
-void rtcpfsm_flow4_addresses(struct sock *sk, __be32 *saddr, __be32 *daddr)
+__rust_helper void rtcpfsm_flow4_addresses(struct sock *sk, __be32 *saddr, __be32 *daddr)
 {
 	*saddr = inet_sk(sk)->cork.fl.u.ip4.saddr;
 	*daddr = inet_sk(sk)->cork.fl.u.ip4.daddr;
 }
-void rtcpfsm_flow6_source(struct sock *sk, struct in6_addr *saddr) { *saddr = inet_sk(sk)->cork.fl.u.ip6.saddr; }
-bool rtcpfsm_linklocal_scope_ok(struct sock *sk, const struct in6_addr *daddr, u32 scope_id)
+__rust_helper void rtcpfsm_flow6_source(struct sock *sk, struct in6_addr *saddr) { *saddr = inet_sk(sk)->cork.fl.u.ip6.saddr; }
+__rust_helper bool rtcpfsm_linklocal_scope_ok(struct sock *sk, const struct in6_addr *daddr, u32 scope_id)
 {
 	if (!(ipv6_addr_type(daddr) & IPV6_ADDR_LINKLOCAL))
 		return true;
@@ -135,7 +135,7 @@ bool rtcpfsm_linklocal_scope_ok(struct sock *sk, const struct in6_addr *daddr, u
 	}
 	return sk->sk_bound_dev_if;
 }
-void rtcpfsm_reset_addresses(struct sock *sk)
+__rust_helper void rtcpfsm_reset_addresses(struct sock *sk)
 {
 	struct inet_sock *inet = inet_sk(sk);
 
@@ -150,7 +150,7 @@ void rtcpfsm_reset_addresses(struct sock *sk)
 	if (sk->sk_family == AF_INET6)
 		inet6_sk(sk)->saddr = in6addr_any;
 }
-struct flowi *rtcpfsm_flow(struct sock *sk) { return &inet_sk(sk)->cork.fl; }
+__rust_helper struct flowi *rtcpfsm_flow(struct sock *sk) { return &inet_sk(sk)->cork.fl; }
 /* The route of a connected socket, found anew where the cached one is stale; as ip_queue_xmit() and inet6_csk_xmit() find it. */
 static struct dst_entry *sk_route_v4(struct sock *sk)
 {
@@ -180,7 +180,7 @@ static struct dst_entry *sk_route_v6(struct sock *sk)
 	inet_sk(sk)->cork.fl.u.ip6.daddr = sk->sk_v6_daddr;
 	return dst;
 }
-void rtcpfsm_sk_update_pmtu(struct sock *sk, bool v6, u32 mtu)
+__rust_helper void rtcpfsm_sk_update_pmtu(struct sock *sk, bool v6, u32 mtu)
 {
 	struct dst_entry *dst;
 
@@ -195,7 +195,7 @@ void rtcpfsm_sk_update_pmtu(struct sock *sk, bool v6, u32 mtu)
 	}
 	rcu_read_unlock();
 }
-bool rtcpfsm_sk_accepts_pmtu(const struct sock *sk, bool v6)
+__rust_helper bool rtcpfsm_sk_accepts_pmtu(const struct sock *sk, bool v6)
 {
 	if (v6)
 		return ip6_sk_accept_pmtu(sk);

@@ -7,39 +7,39 @@
 #include <net/ip6_checksum.h>
 #include <net/xfrm.h>
 
-struct sk_buff *rtcpfsm_alloc_skb(unsigned int size, gfp_t gfp) { return alloc_skb(size, gfp); }
-void rtcpfsm_skb_reserve(struct sk_buff *skb, int len) { skb_reserve(skb, len); }
-void *rtcpfsm_skb_put(struct sk_buff *skb, unsigned int len) { return skb_put(skb, len); }
-void *rtcpfsm_skb_push(struct sk_buff *skb, unsigned int len) { return skb_push(skb, len); }
-bool rtcpfsm_pskb_may_pull(struct sk_buff *skb, unsigned int len) { return pskb_may_pull(skb, len); }
-void rtcpfsm_skb_reset_transport_header(struct sk_buff *skb) { skb_reset_transport_header(skb); }
-bool rtcpfsm_skb_csum_unnecessary(const struct sk_buff *skb) { return skb_csum_unnecessary(skb); }
-void rtcpfsm_skb_orphan(struct sk_buff *skb) { skb_orphan(skb); }
-void rtcpfsm_skb_dst_drop(struct sk_buff *skb) { skb_dst_drop(skb); }
-int rtcpfsm_skb_iif(const struct sk_buff *skb, bool v6) { return v6 ? inet6_iif(skb) : inet_iif(skb); }
-int rtcpfsm_skb_sdif(const struct sk_buff *skb, bool v6) { return v6 ? inet6_sdif(skb) : inet_sdif(skb); }
-bool rtcpfsm_skb_to_unicast(const struct sk_buff *skb, bool v6)
+__rust_helper struct sk_buff *rtcpfsm_alloc_skb(unsigned int size, gfp_t gfp) { return alloc_skb(size, gfp); }
+__rust_helper void rtcpfsm_skb_reserve(struct sk_buff *skb, int len) { skb_reserve(skb, len); }
+__rust_helper void *rtcpfsm_skb_put(struct sk_buff *skb, unsigned int len) { return skb_put(skb, len); }
+__rust_helper void *rtcpfsm_skb_push(struct sk_buff *skb, unsigned int len) { return skb_push(skb, len); }
+__rust_helper bool rtcpfsm_pskb_may_pull(struct sk_buff *skb, unsigned int len) { return pskb_may_pull(skb, len); }
+__rust_helper void rtcpfsm_skb_reset_transport_header(struct sk_buff *skb) { skb_reset_transport_header(skb); }
+__rust_helper bool rtcpfsm_skb_csum_unnecessary(const struct sk_buff *skb) { return skb_csum_unnecessary(skb); }
+__rust_helper void rtcpfsm_skb_orphan(struct sk_buff *skb) { skb_orphan(skb); }
+__rust_helper void rtcpfsm_skb_dst_drop(struct sk_buff *skb) { skb_dst_drop(skb); }
+__rust_helper int rtcpfsm_skb_iif(const struct sk_buff *skb, bool v6) { return v6 ? inet6_iif(skb) : inet_iif(skb); }
+__rust_helper int rtcpfsm_skb_sdif(const struct sk_buff *skb, bool v6) { return v6 ? inet6_sdif(skb) : inet_sdif(skb); }
+__rust_helper bool rtcpfsm_skb_to_unicast(const struct sk_buff *skb, bool v6)
 {
 	return skb->pkt_type == PACKET_HOST &&
 	       (v6 ? ipv6_unicast_destination(skb)
 		   : !(skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)));
 }
-struct sk_buff *rtcpfsm_rb_to_skb(struct rb_node *node) { return rb_to_skb(node); }
-struct sk_buff *rtcpfsm_skb_rb_first(const struct rb_root *root) { return skb_rb_first(root); }
-struct sk_buff *rtcpfsm_skb_rb_last(const struct rb_root *root) { return skb_rb_last(root); }
-struct sk_buff *rtcpfsm_skb_rb_next(struct sk_buff *skb) { return skb_rb_next(skb); }
-void rtcpfsm_skb_rb_link(struct sk_buff *skb, struct rb_node *parent, struct rb_node **link, struct rb_root *root)
+__rust_helper struct sk_buff *rtcpfsm_rb_to_skb(struct rb_node *node) { return rb_to_skb(node); }
+__rust_helper struct sk_buff *rtcpfsm_skb_rb_first(const struct rb_root *root) { return skb_rb_first(root); }
+__rust_helper struct sk_buff *rtcpfsm_skb_rb_last(const struct rb_root *root) { return skb_rb_last(root); }
+__rust_helper struct sk_buff *rtcpfsm_skb_rb_next(struct sk_buff *skb) { return skb_rb_next(skb); }
+__rust_helper void rtcpfsm_skb_rb_link(struct sk_buff *skb, struct rb_node *parent, struct rb_node **link, struct rb_root *root)
 {
 	rb_link_node(&skb->rbnode, parent, link);
 	rb_insert_color(&skb->rbnode, root);
 }
-void rtcpfsm_skb_rb_unlink(struct sk_buff *skb, struct rb_root *root)
+__rust_helper void rtcpfsm_skb_rb_unlink(struct sk_buff *skb, struct rb_root *root)
 {
 	rb_erase(&skb->rbnode, root);
 	skb->dev = NULL;
 }
-int rtcpfsm_pskb_trim(struct sk_buff *skb, unsigned int len) { return pskb_trim(skb, len); }
-bool rtcpfsm_skb_add_frag(struct sk_buff *skb, struct page *page, unsigned int off, unsigned int len)
+__rust_helper int rtcpfsm_pskb_trim(struct sk_buff *skb, unsigned int len) { return pskb_trim(skb, len); }
+__rust_helper bool rtcpfsm_skb_add_frag(struct sk_buff *skb, struct page *page, unsigned int off, unsigned int len)
 {
 	int i = skb_shinfo(skb)->nr_frags;
 
@@ -54,25 +54,25 @@ bool rtcpfsm_skb_add_frag(struct sk_buff *skb, struct page *page, unsigned int o
 	skb_len_add(skb, len);
 	return true;
 }
-bool rtcpfsm_skb_add_part(struct sk_buff *skb, const struct sk_buff *from, unsigned int i, unsigned int skip,
+__rust_helper bool rtcpfsm_skb_add_part(struct sk_buff *skb, const struct sk_buff *from, unsigned int i, unsigned int skip,
 			  unsigned int len)
 {
 	const skb_frag_t *frag = &skb_shinfo(from)->frags[i];
 
 	return rtcpfsm_skb_add_frag(skb, skb_frag_page(frag), skb_frag_off(frag) + skip, len);
 }
-void rtcpfsm_skb_mark_shared_frag(struct sk_buff *skb) { skb_shinfo(skb)->flags |= SKBFL_SHARED_FRAG; }
-void rtcpfsm_skb_inherit_shared_frag(struct sk_buff *to, const struct sk_buff *from)
+__rust_helper void rtcpfsm_skb_mark_shared_frag(struct sk_buff *skb) { skb_shinfo(skb)->flags |= SKBFL_SHARED_FRAG; }
+__rust_helper void rtcpfsm_skb_inherit_shared_frag(struct sk_buff *to, const struct sk_buff *from)
 {
 	skb_shinfo(to)->flags |= skb_shinfo(from)->flags & SKBFL_SHARED_FRAG;
 }
-void rtcpfsm_skb_needs_no_sum(struct sk_buff *skb) { skb->ip_summed = CHECKSUM_UNNECESSARY; }
+__rust_helper void rtcpfsm_skb_needs_no_sum(struct sk_buff *skb) { skb->ip_summed = CHECKSUM_UNNECESSARY; }
 /* In one piece, as skb_copy_to_page_nocache(): sk_page_frag_refill() takes no high memory. */
-size_t rtcpfsm_copy_to_page_frag(struct page *page, size_t off, size_t len, struct iov_iter *i)
+__rust_helper size_t rtcpfsm_copy_to_page_frag(struct page *page, size_t off, size_t len, struct iov_iter *i)
 {
 	return copy_from_iter(page_address(page) + off, len, i);
 }
-bool rtcpfsm_skb_checksum_ok_v4(struct sk_buff *skb, u32 len, u8 proto)
+__rust_helper bool rtcpfsm_skb_checksum_ok_v4(struct sk_buff *skb, u32 len, u8 proto)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 
@@ -80,7 +80,7 @@ bool rtcpfsm_skb_checksum_ok_v4(struct sk_buff *skb, u32 len, u8 proto)
 		return true;
 	return !csum_tcpudp_magic(iph->saddr, iph->daddr, len, proto, skb_checksum(skb, 0, len, 0));
 }
-bool rtcpfsm_skb_checksum_ok_v6(struct sk_buff *skb, u32 len, u8 proto)
+__rust_helper bool rtcpfsm_skb_checksum_ok_v6(struct sk_buff *skb, u32 len, u8 proto)
 {
 	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
 
@@ -110,7 +110,7 @@ static bool checksum_of(struct sk_buff *skb, bool partial, __wsum *sum)
 	*sum = partial ? 0 : skb_checksum(skb, 0, skb->len, 0);
 	return true;
 }
-bool rtcpfsm_skb_checksum_set_v4(struct sk_buff *skb, __be32 saddr, __be32 daddr, u8 proto, bool partial)
+__rust_helper bool rtcpfsm_skb_checksum_set_v4(struct sk_buff *skb, __be32 saddr, __be32 daddr, u8 proto, bool partial)
 {
 	__wsum sum;
 
@@ -119,7 +119,7 @@ bool rtcpfsm_skb_checksum_set_v4(struct sk_buff *skb, __be32 saddr, __be32 daddr
 	checksum_finish(skb, csum_tcpudp_magic(saddr, daddr, skb->len, proto, sum), partial);
 	return true;
 }
-bool rtcpfsm_skb_checksum_set_v6(struct sk_buff *skb, const struct in6_addr *saddr,
+__rust_helper bool rtcpfsm_skb_checksum_set_v6(struct sk_buff *skb, const struct in6_addr *saddr,
 				 const struct in6_addr *daddr, u8 proto, bool partial)
 {
 	__wsum sum;
@@ -129,20 +129,20 @@ bool rtcpfsm_skb_checksum_set_v6(struct sk_buff *skb, const struct in6_addr *sad
 	checksum_finish(skb, csum_ipv6_magic(saddr, daddr, skb->len, proto, sum), partial);
 	return true;
 }
-bool rtcpfsm_xfrm_policy_check(struct sock *sk, struct sk_buff *skb, bool v6)
+__rust_helper bool rtcpfsm_xfrm_policy_check(struct sock *sk, struct sk_buff *skb, bool v6)
 {
 	return v6 ? xfrm6_policy_check(sk, XFRM_POLICY_IN, skb) : xfrm4_policy_check(sk, XFRM_POLICY_IN, skb);
 }
-void rtcpfsm_nf_reset_ct(struct sk_buff *skb) { nf_reset_ct(skb); }
-void rtcpfsm_skb_set_gso(struct sk_buff *skb, u32 type, u16 size, u16 segs)
+__rust_helper void rtcpfsm_nf_reset_ct(struct sk_buff *skb) { nf_reset_ct(skb); }
+__rust_helper void rtcpfsm_skb_set_gso(struct sk_buff *skb, u32 type, u16 size, u16 segs)
 {
 	skb_shinfo(skb)->gso_type = type;
 	skb_shinfo(skb)->gso_size = size;
 	skb_shinfo(skb)->gso_segs = segs;
 }
-u32 rtcpfsm_skb_gso_type(const struct sk_buff *skb) { return skb_shinfo(skb)->gso_type; }
-bool rtcpfsm_skb_gso_ok(struct sk_buff *skb, u64 features) { return skb_gso_ok(skb, features); }
-void rtcpfsm_skb_segment_checksum(struct sk_buff *skb, __sum16 pseudo)
+__rust_helper u32 rtcpfsm_skb_gso_type(const struct sk_buff *skb) { return skb_shinfo(skb)->gso_type; }
+__rust_helper bool rtcpfsm_skb_gso_ok(struct sk_buff *skb, u64 features) { return skb_gso_ok(skb, features); }
+__rust_helper void rtcpfsm_skb_segment_checksum(struct sk_buff *skb, __sum16 pseudo)
 {
 	struct tcphdr *th = tcp_hdr(skb);
 	__wsum rest = ~(__force __wsum)pseudo;
@@ -153,9 +153,9 @@ void rtcpfsm_skb_segment_checksum(struct sk_buff *skb, __sum16 pseudo)
 	else
 		th->check = gso_make_checksum(skb, rest);
 }
-void rtcpfsm_put_page(struct page *page) { put_page(page); }
-struct net *rtcpfsm_skb_net(const struct sk_buff *skb) { return dev_net_rcu(skb->dev); }
-void rtcpfsm_icmp_quote(const struct sk_buff *skb, u8 *type, u8 *code, u32 *offset)
+__rust_helper void rtcpfsm_put_page(struct page *page) { put_page(page); }
+__rust_helper struct net *rtcpfsm_skb_net(const struct sk_buff *skb) { return dev_net_rcu(skb->dev); }
+__rust_helper void rtcpfsm_icmp_quote(const struct sk_buff *skb, u8 *type, u8 *code, u32 *offset)
 {
 	*type = icmp_hdr(skb)->type;
 	*code = icmp_hdr(skb)->code;
