@@ -92,6 +92,9 @@ void rtcpfsm_set_addresses(struct sock *sk, const struct in6_addr *local, const 
 
 /* skb */
 struct sk_buff *rtcpfsm_alloc_skb(unsigned int size, gfp_t gfp);
+struct sk_buff *rtcpfsm_alloc_queue_skb(unsigned int headroom, gfp_t gfp);
+bool rtcpfsm_skb_cloned(const struct sk_buff *skb);
+struct sk_buff *rtcpfsm_skb_clone(struct sk_buff *skb, gfp_t gfp);
 void rtcpfsm_skb_reserve(struct sk_buff *skb, int len);
 void *rtcpfsm_skb_put(struct sk_buff *skb, unsigned int len);
 void *rtcpfsm_skb_push(struct sk_buff *skb, unsigned int len);

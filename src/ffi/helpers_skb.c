@@ -8,6 +8,19 @@
 #include <net/xfrm.h>
 
 __rust_helper struct sk_buff *rtcpfsm_alloc_skb(unsigned int size, gfp_t gfp) { return alloc_skb(size, gfp); }
+/* A packet of a send queue, with room for the headers before its octets. What leaves are clones of it, which may write there. */
+__rust_helper struct sk_buff *rtcpfsm_alloc_queue_skb(unsigned int headroom, gfp_t gfp)
+{
+	struct sk_buff *skb = alloc_skb_fclone(headroom, gfp);
+
+	if (skb) {
+		skb_reserve(skb, headroom);
+		__skb_header_release(skb);
+	}
+	return skb;
+}
+__rust_helper bool rtcpfsm_skb_cloned(const struct sk_buff *skb) { return skb_cloned(skb); }
+__rust_helper struct sk_buff *rtcpfsm_skb_clone(struct sk_buff *skb, gfp_t gfp) { return skb_clone(skb, gfp); }
 __rust_helper void rtcpfsm_skb_reserve(struct sk_buff *skb, int len) { skb_reserve(skb, len); }
 __rust_helper void *rtcpfsm_skb_put(struct sk_buff *skb, unsigned int len) { return skb_put(skb, len); }
 __rust_helper void *rtcpfsm_skb_push(struct sk_buff *skb, unsigned int len) { return skb_push(skb, len); }

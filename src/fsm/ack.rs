@@ -4,6 +4,7 @@
 //! section 4.2).
 
 use super::records::RecordList;
+use super::segment::Segment;
 use super::settings::AckMode;
 use super::tcb::Tcb;
 use super::time::{Duration, Instant};
@@ -18,6 +19,9 @@ const QUICK_ACKS: u8 = 16;
 /// Segments of this size count as full until a larger one comes (RFC 9293 section 3.7.1: what every host takes).
 const FULL_SEGMENT: u16 = 536;
 
+/// No link carries so many octets in one segment: it has never left this host, or a lower layer has joined many.
+const BEYOND_LINKS: u32 = 16 * 1024;
+
 /// What is known of the acknowledgments that we owe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Acks {
@@ -27,6 +31,8 @@ pub(super) struct Acks {
     quick: u8,
     /// The program answers what it receives: its answer takes the ACK along.
     answers: bool,
+    /// A reader is about to run who waited for data: see [`Tcb::set_reader_waits`].
+    reader_waits: bool,
     /// The largest segment of data that came, in octets.
     full: u16,
     /// When data last came.
@@ -40,6 +46,7 @@ impl Acks {
             deadline: None,
             quick: QUICK_ACKS,
             answers: false,
+            reader_waits: false,
             full: FULL_SEGMENT,
             data_at: Instant::from_us(0),
         }
@@ -47,10 +54,24 @@ impl Acks {
 }
 
 impl<L: RecordList> Tcb<L> {
-    /// Data of a segment with `len` octets was taken in order: its ACK is due, or is timed.
+    /// Tells whether a reader waits for data. Many segments that arrive as one packet are then acknowledged when he has read them, which
+    /// is soon, and with the room that this makes: one ACK, where there would be two. To be called before `on_segment`.
     #[inline]
-    pub(super) fn owe_ack(&mut self, now: Instant, len: u32) {
-        let full = len.min(u32::from(self.rcv_mss)) as u16;
+    pub(crate) fn set_reader_waits(&mut self, waits: bool) {
+        self.acks.reader_waits = waits;
+    }
+
+    /// Whether data was left to the reader to be acknowledged. He has read some of it.
+    #[inline]
+    pub(super) fn reader_owes_ack(&self) -> bool {
+        self.acks.deadline.is_some()
+            && self.rcv_nxt.distance_from(self.last_ack_sent) > self.full_segment()
+    }
+
+    /// Data of a segment was taken in order: its ACK is due, or is timed.
+    #[inline]
+    pub(super) fn owe_ack(&mut self, now: Instant, segment: &Segment) {
+        let full = segment.largest().min(u32::from(self.rcv_mss)) as u16;
         let acks = &mut self.acks;
         acks.full = acks.full.max(full);
         if now.since(acks.data_at) > self.rtt.rto() {
@@ -66,8 +87,9 @@ impl<L: RecordList> Tcb<L> {
         };
         // SHLD-19: at least every second full-sized segment; RFC 5681 4.2: what fills a gap, or a part of it, at once; RFC 3168
         // 6.1.3: marks are echoed while they matter.
+        let left_to_reader = acks.reader_waits && unacked >= BEYOND_LINKS;
         if quick
-            || unacked > u32::from(acks.full)
+            || unacked > u32::from(acks.full) && !left_to_reader
             || !self.held.as_slice().is_empty()
             || self.ecn.echo
         {

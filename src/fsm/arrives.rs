@@ -77,7 +77,7 @@ impl<L: RecordList> Tcb<L> {
         self.on_ack(now, segment, out);
         if segment.payload_len != 0 {
             self.deliver(0, segment.payload_len, out);
-            self.owe_ack(now, segment.largest());
+            self.owe_ack(now, segment);
         }
     }
 
@@ -372,7 +372,7 @@ impl<L: RecordList> Tcb<L> {
             self.note_held_twice(self.rcv_nxt + taken);
             self.deliver(known, taken, out);
             self.release_held(out);
-            self.owe_ack(now, segment.largest());
+            self.owe_ack(now, segment);
             // RFC 5681 4.2: what fills a gap is acknowledged at once, what came twice, too.
             self.ack_due |= out.release.is_some() || known != 0;
         }

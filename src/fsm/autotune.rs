@@ -117,8 +117,9 @@ impl<L: RecordList> Tcb<L> {
     /// The window that so much free memory is good for.
     #[inline]
     pub(crate) fn window_from(&self, memory: u32) -> u32 {
-        let parts = u64::from(self.tuning.parts);
-        (u64::from(memory).saturating_mul(parts) / u64::from(PARTS)) as u32
+        // At most 40 bits.
+        let parts = u64::from(memory).wrapping_mul(u64::from(self.tuning.parts));
+        (parts / u64::from(PARTS)) as u32
     }
 
     /// The most that is offered anew while the memory of all connections together is short: as Linux, four segments.

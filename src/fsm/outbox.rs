@@ -57,9 +57,8 @@ pub(crate) struct Hold {
 /// The arcs that a call took, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ArcList {
-    // Meaningful are the first `len`.
+    // None after the last one.
     arcs: [Option<ArcId>; Self::MAX],
-    len: u8,
 }
 
 impl ArcList {
@@ -71,32 +70,27 @@ impl ArcList {
     pub(crate) const fn new() -> Self {
         Self {
             arcs: [None; Self::MAX],
-            len: 0,
         }
     }
 
     /// Adds an arc.
     #[inline]
     pub(crate) fn push(&mut self, id: ArcId) {
-        if let Some(slot) = self.arcs.get_mut(usize::from(self.len)) {
+        if let Some(slot) = self.arcs.iter_mut().find(|slot| slot.is_none()) {
             *slot = Some(id);
-            self.len = self.len.saturating_add(1);
         }
     }
 
     /// The arcs, in the order in which they were taken.
     #[inline]
     pub(crate) fn iter(&self) -> impl Iterator<Item = ArcId> + '_ {
-        self.arcs
-            .iter()
-            .take(usize::from(self.len))
-            .filter_map(|slot| *slot)
+        self.arcs.iter().map_while(|slot| *slot)
     }
 
     /// Whether no arc was taken.
     #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
-        self.len == 0
+        self.arcs[0].is_none()
     }
 }
 

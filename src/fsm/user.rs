@@ -153,13 +153,18 @@ impl<L: RecordList> Tcb<L> {
 
     // RFC 9293 3.10.3: RECEIVE; 3.8.6.2.2: a window update goes out when the window has grown by enough.
     fn on_read(&mut self) {
-        if self.has_room_to_tell() {
+        if self.has_something_to_tell() {
             self.ack_due = true;
         }
     }
 
     /// Whether [`UserCall::Read`] has any effect. Tell the machine of the room first.
-    pub(crate) fn has_room_to_tell(&self) -> bool {
+    #[inline]
+    pub(crate) fn has_something_to_tell(&self) -> bool {
+        self.reader_owes_ack() || self.has_room_to_tell()
+    }
+
+    fn has_room_to_tell(&self) -> bool {
         let open = matches!(
             self.state(),
             State::Established | State::FinWait1 | State::FinWait2

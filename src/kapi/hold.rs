@@ -17,6 +17,8 @@ pub(super) struct HoldState {
     root: bindings::rb_root,
     /// A reader waits for a new packet behind the last one, to which nothing may be added meanwhile.
     tail_is_watched: bool,
+    /// A reader waits, or was woken and has not run yet.
+    reader_waits: bool,
 }
 
 impl HoldState {
@@ -26,6 +28,7 @@ impl HoldState {
                 rb_node: null_mut(),
             },
             tail_is_watched: false,
+            reader_waits: false,
         }
     }
 
@@ -187,6 +190,15 @@ impl<P: Protocol> Guard<'_, P> {
     /// A reader waits for another last packet than there is, or does so no more.
     pub(super) fn watch_tail(&mut self, watched: bool) {
         self.hold_state_mut().tail_is_watched = watched;
+    }
+
+    pub(super) fn set_reader_waits(&mut self, waits: bool) {
+        self.hold_state_mut().reader_waits = waits;
+    }
+
+    /// Does a reader sleep until data comes, or was one woken that has not run yet?
+    pub(crate) fn reader_waits(&mut self) -> bool {
+        self.hold_state_mut().reader_waits
     }
 
     /// Keeps an arrived packet, of which the octets `[skip, skip + len)` belong at place `at` and later. Those that it covers go.

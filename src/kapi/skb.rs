@@ -45,6 +45,15 @@ impl Skb {
         Some(skb)
     }
 
+    /// An empty packet for the octets of a send queue, of which [`Guard::send_queue_clone`](super::guard::Guard::send_queue_clone) is
+    /// sent. May sleep.
+    pub(super) fn for_queue() -> Option<Self> {
+        // SAFETY: Process context, as by this function's contract.
+        let skb =
+            unsafe { bindings::rtcpfsm_alloc_queue_skb(HEADROOM, bindings::RTCPFSM_GFP_KERNEL) };
+        NonNull::new(skb).map(Skb)
+    }
+
     /// # Safety
     ///
     /// `skb` is a valid packet, now owned by the result.
@@ -113,12 +122,27 @@ impl Skb {
     pub(crate) fn append_header(&mut self, len: usize) -> &mut [u8] {
         // SAFETY: `for_segment` made this room; `skb_put` panics rather than overrun it.
         let start = unsafe { bindings::rtcpfsm_skb_put(self.raw(), len as u32) };
-        // SAFETY: The packet is valid.
-        unsafe { bindings::rtcpfsm_skb_reset_transport_header(self.raw()) };
-        // SAFETY: Those are `len` octets, ours; zeroed first, for they were never written.
+        // SAFETY: Those are `len` octets of ours.
+        unsafe { self.header_at(start.cast(), len) }
+    }
+
+    /// Room for a header of `len` octets before a payload that is there, as a slice to write.
+    pub(crate) fn prepend_header(&mut self, len: usize) -> &mut [u8] {
+        // SAFETY: `for_queue` made this room; `skb_push` panics rather than overrun it.
+        let start = unsafe { bindings::rtcpfsm_skb_push(self.raw(), len as u32) };
+        // SAFETY: Those are `len` octets of ours.
+        unsafe { self.header_at(start.cast(), len) }
+    }
+
+    /// # Safety
+    ///
+    /// The packet's data begins at `start`, with `len` linear octets that are ours.
+    unsafe fn header_at(&mut self, start: *mut u8, len: usize) -> &mut [u8] {
+        // SAFETY: By this function's contract; zeroed first, for they were perhaps never written.
         unsafe {
-            core::ptr::write_bytes(start.cast::<u8>(), 0, len);
-            core::slice::from_raw_parts_mut(start.cast::<u8>(), len)
+            bindings::rtcpfsm_skb_reset_transport_header(self.raw());
+            core::ptr::write_bytes(start, 0, len);
+            core::slice::from_raw_parts_mut(start, len)
         }
     }
 

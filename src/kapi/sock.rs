@@ -9,7 +9,7 @@ use super::addr::{Address, Endpoint};
 use super::guard::{timer_fired, Guard};
 use super::hash::{Head, Key, Kind};
 use super::layout;
-use super::netns::Net;
+use super::netns::{Net, PerNamespace};
 use super::small::SmallObject;
 use super::word::Word;
 use crate::src::ffi::bindings;
@@ -24,6 +24,8 @@ pub(crate) trait Protocol: Sized + 'static {
     type Shared: Send + Sync;
     /// Guarded by the socket lock.
     type Locked: Send;
+    /// What there is of each namespace.
+    type PerNet: PerNamespace;
     /// A half-open request's data, guarded by the request's own lock.
     type Request: SmallObject<Protocol = Self>;
     /// A TIME-WAIT's data, guarded by its own lock.
@@ -73,6 +75,8 @@ pub(crate) mod poll {
 pub(super) struct Storage<P: Protocol> {
     inet: bindings::inet_sock,
     pub(super) head: Head,
+    /// What its namespace has: as the namespace itself, the same for the whole of the socket's life.
+    per_net: NonNull<P::PerNet>,
     /// Microseconds since boot when the pending timer fires, or 0. Guarded by the socket lock.
     timer_at: Word<u64>,
     /// The timer fired while a process owned the socket; set by the softirq.
@@ -223,6 +227,8 @@ impl<P: Protocol> Sock<P> {
         unsafe {
             // Stale readers may look at the head: it is written by its atomics, `next` left as it is.
             core::ptr::addr_of_mut!((*storage).head).write(Head::new(Kind::Socket));
+            let net = Net::from_ptr(bindings::rtcpfsm_sock_net(sk));
+            core::ptr::addr_of_mut!((*storage).per_net).write(P::PerNet::of(net).into());
             core::ptr::addr_of_mut!((*storage).timer_at).write(Word::new(0));
             core::ptr::addr_of_mut!((*storage).timer_deferred).write(Word::new(0));
             core::ptr::addr_of_mut!((*storage).release_deferred).write(Word::new(0));
@@ -263,6 +269,13 @@ impl<P: Protocol> Sock<P> {
     pub(crate) fn net(&self) -> &Net {
         // SAFETY: A socket keeps its namespace alive.
         unsafe { Net::from_ptr(bindings::rtcpfsm_sock_net(self.raw())) }
+    }
+
+    /// What the socket's namespace has: as `PerNamespace::of`, but found at once.
+    #[inline]
+    pub(crate) fn per_net(&self) -> &P::PerNet {
+        // SAFETY: Written by `init_raw`. A socket keeps its namespace alive, and the module, and both keep the value.
+        unsafe { (*self.storage()).per_net.as_ref() }
     }
 
     /// The state that the kernel's own code sees (`TCP_LISTEN`, ...).

@@ -68,10 +68,7 @@ impl<P: Protocol> Guard<'_, P> {
                 }
             }
         }
-        // SAFETY: Process context under the socket lock.
-        let fresh =
-            unsafe { Skb::from_raw(bindings::rtcpfsm_alloc_skb(0, bindings::RTCPFSM_GFP_KERNEL)) };
-        let Some(fresh) = fresh else {
+        let Some(fresh) = Skb::for_queue() else {
             return Ok(0);
         };
         // SAFETY: The packet is ours.

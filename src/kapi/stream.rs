@@ -88,11 +88,7 @@ impl<P: Protocol> Guard<'_, P> {
         {
             self.send_queue_grown(copied, copied);
         } else {
-            // SAFETY: Process context under the socket lock.
-            let fresh = unsafe {
-                Skb::from_raw(bindings::rtcpfsm_alloc_skb(0, bindings::RTCPFSM_GFP_KERNEL))
-            };
-            let Some(fresh) = fresh else {
+            let Some(fresh) = Skb::for_queue() else {
                 // The octets stay the caller's: they are taken again when there is memory.
                 // SAFETY: So many were just taken from the message.
                 unsafe { bindings::iov_iter_revert(message.iter(), copied as usize) };
@@ -107,12 +103,15 @@ impl<P: Protocol> Guard<'_, P> {
         Ok(copied)
     }
 
-    /// The last packet of the send queue, if it may still grow; else null.
+    /// The last packet of the send queue, if it may still grow; else null. One whose clone is under way shares its list of
+    /// pages with that.
     pub(super) fn send_queue_tail(&self) -> *mut bindings::sk_buff {
         // SAFETY: The queue is guarded by the socket lock; a queued packet is valid.
         unsafe {
             let tail = layout::last(self.write_queue());
-            if !tail.is_null() && (*tail).len >= MAX_QUEUED_PACKET {
+            if !tail.is_null()
+                && ((*tail).len >= MAX_QUEUED_PACKET || bindings::rtcpfsm_skb_cloned(tail))
+            {
                 return null_mut();
             }
             tail
@@ -180,6 +179,32 @@ impl<P: Protocol> Guard<'_, P> {
     pub(crate) fn wake_writers(&mut self) {
         // SAFETY: We hold the socket lock.
         unsafe { bindings::rtcpfsm_sk_nospace_done(self.sk().raw()) };
+    }
+
+    /// A packet with the octets `[from, from + len)` of the send queue, and room before them for headers. `None`: they are not just
+    /// what one packet of the queue holds, or its last clone is still under way, whose headers stand in that room; or no memory.
+    pub(crate) fn send_queue_clone(&mut self, from: u32, len: u32) -> Option<Skb> {
+        let mut clone = None;
+        self.send_queue_visit(from, len, |queued, begin, take| {
+            // SAFETY: A queued packet is valid.
+            unsafe {
+                if begin != 0
+                    || take != (*queued).len
+                    || take != len
+                    || bindings::rtcpfsm_skb_cloned(queued)
+                {
+                    return false;
+                }
+                // It may have stood for a run of segments.
+                bindings::rtcpfsm_skb_set_gso(queued, 0, 0, 0);
+                clone = Skb::from_raw(bindings::rtcpfsm_skb_clone(
+                    queued,
+                    bindings::RTCPFSM_GFP_ATOMIC,
+                ));
+            }
+            true
+        });
+        clone
     }
 
     /// Adds the octets `[from, from + len)` of the send queue to a packet, as references to their pages.

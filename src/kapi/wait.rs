@@ -91,9 +91,11 @@ impl<P: Protocol> Guard<'_, P> {
     pub(crate) fn wait_for_data(&mut self, patience: &mut Patience) -> Result {
         let tail = self.receive_queue_tail();
         self.watch_tail(!tail.is_null());
+        self.set_reader_waits(true);
         // SAFETY: The process owns the socket; the tail is only compared.
         let result = unsafe { bindings::sk_wait_data(self.sk().raw(), &mut patience.0, tail) };
         self.watch_tail(false);
+        self.set_reader_waits(false);
         if result < 0 {
             return Err(Error::from_errno(result));
         }

@@ -62,7 +62,7 @@ pub(crate) fn connect(sk: &mut Locked<'_>, peer: Endpoint, scope_id: u32) -> Res
 
 /// Enters the tables under a port that makes the connection the only one of its kind.
 fn take_place(sk: &mut Locked<'_>, local: (Address, u16), remote: (Address, u16)) -> Result<Floor> {
-    let config = PerNet::of(sk.sk().net()).config();
+    let config = sk.sk().per_net().config();
     if local.1 != 0 {
         // The port was bound before: this one or none.
         if enter(sk, local, remote) {
@@ -175,7 +175,7 @@ fn open(sk: &mut Locked<'_>, floor: Floor) -> Result {
     let key = sk.sk().key();
     let v4 = key.remote.is_v4();
     let (iss, ts_offset) = secrets(instance().secret.connection(&key), now(), floor.iss);
-    let config = PerNet::of(sk.sk().net()).config();
+    let config = sk.sk().per_net().config();
     let mtu = sk.path_mtu();
     let mss = tx::mss_of_mtu(mtu, v4);
     sk.path_mtu = mtu;
@@ -186,7 +186,7 @@ fn open(sk: &mut Locked<'_>, floor: Floor) -> Result {
         mss,
         default_snd_mss: default_mss(v4),
         path_mss: mss,
-        rcv_space: effects::receive_room(sk),
+        rcv_space: effects::receive_room(sk).0,
         rcv_wscale: window::scale_for(config.rmem.max),
     };
     sk.set_shutdown(0);

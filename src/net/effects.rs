@@ -3,7 +3,6 @@
 //!
 //! Runs under the socket lock; locks taken below it: see [`super`].
 
-use super::pernet::PerNet;
 use super::{kernel_state, now, time_wait, tx, Locked, Tcb};
 use crate::src::fsm::{
     Config, ConnError, Fate, Instant, MaxRun, Outbox, State, UserCall, UserError, Wake,
@@ -17,7 +16,7 @@ pub(crate) fn run<R>(
     input: impl FnOnce(&mut Tcb, Instant, &Config, &mut Outbox) -> R,
 ) -> R {
     let now = now();
-    let config = PerNet::of(sk.sk().net()).config();
+    let config = sk.sk().per_net().config();
     let mut out = Outbox::new();
     update_room(sk);
     let result = input(&mut sk.tcb, now, &config, &mut out);
@@ -36,9 +35,23 @@ pub(crate) fn user(sk: &mut Locked<'_>, call: UserCall) -> Result {
 /// Tells the machine how much more the receive buffer takes.
 #[inline]
 pub(crate) fn update_room(sk: &mut Locked<'_>) {
-    let (free, whole) = (receive_room(sk), window_from(sk, sk.sk().rcvbuf()));
+    let (free, whole) = receive_room(sk);
     sk.tcb.set_receive_buffer(whole);
     sk.tcb.set_receive_space(free);
+}
+
+/// What the free receive memory is good for as a window, and what all of it is: packets need memory beside their payload.
+#[inline]
+pub(crate) fn receive_room(sk: &Locked<'_>) -> (u32, u32) {
+    let memory = sk.sk().rcvbuf();
+    let free = memory.saturating_sub(sk.sk().rmem_alloc());
+    let most = if sk.is_under_memory_pressure() {
+        sk.tcb.window_under_pressure()
+    } else {
+        u32::MAX
+    };
+    let window = |memory| sk.tcb.window_from(memory).min(most);
+    (window(free), window(memory))
 }
 
 /// Tells the machine how large segments may be, and how many may leave as one.
@@ -54,31 +67,17 @@ pub(crate) fn update_path(sk: &mut Locked<'_>) {
     }
 }
 
-/// What the free receive memory is good for as a window.
-pub(crate) fn receive_room(sk: &Locked<'_>) -> u32 {
-    window_from(sk, sk.sk().rcvbuf().saturating_sub(sk.sk().rmem_alloc()))
-}
-
-/// The window for so many octets of memory: packets need memory beside their payload.
-fn window_from(sk: &Locked<'_>, memory: u32) -> u32 {
-    let mut window = sk.tcb.window_from(memory);
-    if sk.is_under_memory_pressure() {
-        window = window.min(sk.tcb.window_under_pressure());
-    }
-    sk.tcb.settings().clamp_window(window)
-}
-
 /// The program has read so many octets, which are freed already: the receive buffer may grow, and the peer may be told of room.
 pub(crate) fn read(sk: &mut Locked<'_>, count: u32) {
     let unread = sk.sk().rcv_queued();
     if sk.may_grow_receive_buffer() {
         if let Some(size) = sk.tcb.tune_receive_buffer(now(), count, unread) {
-            let max = PerNet::of(sk.sk().net()).config().rmem.max;
+            let max = sk.sk().per_net().config().rmem.max;
             sk.grow_receive_buffer(size.min(max));
         }
     }
     update_room(sk);
-    if sk.tcb.has_room_to_tell() {
+    if sk.tcb.has_something_to_tell() {
         let _ = user(sk, UserCall::Read);
     }
 }
@@ -97,7 +96,7 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
     }
     let mut got_through = out.acked;
     if !out.counts_nothing() {
-        PerNet::of(sk.sk().net()).counters().count(out);
+        sk.sk().per_net().counters().count(out);
         for arc in out.arcs.iter() {
             let to = arc.arc().to;
             // To the kernel TCP_TIME_WAIT means an object that is no socket: ours goes on as CLOSED (`time_wait::enter`).
@@ -134,7 +133,7 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
         }
     }
     if let Some(reply) = out.reply {
-        if PerNet::of(sk.sk().net()).allows(&reply, now, config) {
+        if sk.sk().per_net().allows(&reply, now, config) {
             tx::send(sk, &reply.segment);
             sk.tcb.count_sent(now, &reply.segment);
         }
@@ -259,7 +258,7 @@ pub(crate) fn bury(sk: &mut Locked<'_>) {
     super::bind::release_port(sk);
     sk.kill_queues();
     if let Some(life) = sk.orphan.take() {
-        PerNet::of(sk.sk().net()).orphan_gone();
+        sk.sk().per_net().orphan_gone();
         // Never the last one: whoever holds the lock has a reference of its own.
         drop(life);
     }

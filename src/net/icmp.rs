@@ -4,7 +4,6 @@
 //!
 //! One that comes while a process owns the socket waits until it lets go: one at a time, and of several the word of a path MTU.
 
-use super::pernet::PerNet;
 use super::tables::Object;
 use super::{effects, instance, request, Locked, Socket};
 use crate::src::fsm::{DropReason, IcmpError, IcmpKind, SeqNumber};
@@ -105,7 +104,7 @@ pub(crate) fn error(message: &Message<'_>) {
 fn keep(sk: &Socket, report: Report) -> bool {
     let waits = sk.shared().icmp();
     if waits.load() != 0 {
-        PerNet::of(sk.net()).counters().drop(DropReason::IcmpLocked);
+        sk.per_net().counters().drop(DropReason::IcmpLocked);
         if report.kind != Kind::TooBig {
             return false;
         }
@@ -146,7 +145,7 @@ fn handle(sk: &mut Locked<'_>, report: Report) {
 /// before it runs. Only a segment in flight may tell (RFC 5927 7.2); routing takes only a smaller one.
 fn too_big(sk: &mut Locked<'_>, report: Report) {
     if !sk.tcb.is_in_flight(report.quoted) {
-        let counters = PerNet::of(sk.sk().net()).counters();
+        let counters = sk.sk().per_net().counters();
         counters.drop(DropReason::IcmpNotInFlight);
         return;
     }

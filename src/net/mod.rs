@@ -109,6 +109,7 @@ pub(crate) fn now() -> Instant {
 impl Protocol for Rtcpfsm {
     type Shared = accept::Shared;
     type Locked = Connection;
+    type PerNet = pernet::PerNet;
     type Request = request::Request;
     type TimeWait = time_wait::Waiting;
 

@@ -3,7 +3,6 @@
 //!
 //! Locks: see [`super`].
 
-use super::pernet::PerNet;
 use super::request::default_mss;
 use super::{effects, Locked};
 use crate::src::fsm;
@@ -78,7 +77,7 @@ fn commit(sk: &mut Locked<'_>, settings: Settings, push: bool) {
 /// getsockopt().
 pub(crate) fn get(sk: &Locked<'_>, option: IntOption) -> i32 {
     let settings = sk.tcb.settings();
-    let config = PerNet::of(sk.sk().net()).config();
+    let config = sk.sk().per_net().config();
     match option {
         IntOption::NoDelay => i32::from(settings.nodelay),
         IntOption::Cork => i32::from(settings.cork),
@@ -140,7 +139,7 @@ pub(crate) fn set_congestion_control(sk: &mut Locked<'_>, name: &[u8]) -> Result
 pub(crate) fn congestion_control(sk: &Locked<'_>) -> &'static str {
     match (sk.tcb.state(), sk.tcb.settings().congestion) {
         (State::Closed | State::Listen, None) => {
-            PerNet::of(sk.sk().net()).config().congestion_control.name()
+            sk.sk().per_net().config().congestion_control.name()
         }
         (State::Closed | State::Listen, Some(kind)) => kind.name(),
         _ => sk.tcb.congestion_control().name(),

@@ -154,9 +154,7 @@ fn socket<'a>(sk: &Socket, arrived: Arrived<'a>) -> Taken<'a> {
                 .saturating_add(sk.sndbuf())
                 .saturating_add(BACKLOG_HEADROOM);
             if !locked.add_backlog(arrived.skb, limit) {
-                PerNet::of(sk.net())
-                    .counters()
-                    .drop(DropReason::BacklogFull);
+                sk.per_net().counters().drop(DropReason::BacklogFull);
             }
             Taken::Done
         }
@@ -173,7 +171,7 @@ pub(crate) fn process<'a>(sk: &mut Locked<'_>, arrived: Arrived<'a>) -> Taken<'a
         mut skb, segment, ..
     } = arrived;
     let now = now();
-    let per_net = PerNet::of(sk.sk().net());
+    let per_net = sk.sk().per_net();
     let header_len = u32::from(segment.header_len);
     if !sk.passes_filter(&mut skb, header_len) {
         per_net.counters().drop(DropReason::Policy);
@@ -194,6 +192,8 @@ pub(crate) fn process<'a>(sk: &mut Locked<'_>, arrived: Arrived<'a>) -> Taken<'a
         sk.tcb.set_receive_space(0);
     }
     let next = sk.tcb.receive_next();
+    let reader_waits = sk.reader_waits();
+    sk.tcb.set_reader_waits(reader_waits);
     sk.tcb.on_segment(now, segment, &config, &mut out);
     sk.tcb.count_arrived(now, segment);
     if let Some(ahead) = out.urgent {
@@ -260,7 +260,7 @@ pub(crate) fn backlog(sk: &mut Locked<'_>, skb: Skb) {
     if let Taken::Again(_) = taken {
         // A segment before it ended the connection. It is as if this one were lost: outside of softirq nothing holds the
         // device that it came from, by which a TIME-WAIT would answer.
-        let counters = PerNet::of(sk.sk().net()).counters();
+        let counters = sk.sk().per_net().counters();
         counters.drop(DropReason::AfterClose);
     }
 }

@@ -3,7 +3,6 @@
 //!
 //! Locks: see [`super`].
 
-use super::pernet::PerNet;
 use super::{
     accept, bind, connect, effects, instance, options, rx, splice, stream, urgent, Locked, Rtcpfsm,
     Socket,
@@ -24,7 +23,7 @@ impl Operations for Rtcpfsm {
     const NAME: &'static [u8] = b"RTCPFSM\0";
 
     fn opened(sk: &mut Locked<'_>) -> Result {
-        let config = PerNet::of(sk.sk().net()).config();
+        let config = sk.sk().per_net().config();
         sk.set_buffers(config.wmem.default, config.rmem.default);
         Ok(())
     }
@@ -120,7 +119,7 @@ impl Operations for Rtcpfsm {
             effects::bury(&mut owned);
         } else {
             // The connection goes on without a process, and so does the file's reference.
-            let per_net = PerNet::of(sk.net());
+            let per_net = sk.per_net();
             let orphans = per_net.orphan_born();
             owned.orphan = Some(sk.clone());
             if orphans > per_net.config().max_orphans {

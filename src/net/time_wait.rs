@@ -76,7 +76,7 @@ fn rearm(waiting: &Small<Waiting>, machine: &TimeWait) {
 
 /// The machine of a socket has entered TIME-WAIT: a small object takes the socket's place; the socket is closed.
 pub(crate) fn enter(sk: &mut Locked<'_>, now: Instant, config: &Config) {
-    let per_net = PerNet::of(sk.sk().net());
+    let per_net = sk.sk().per_net();
     let mut out = Outbox::new();
     let mut machine = TimeWait::from_tcb(&sk.tcb, now, config);
     if per_net.time_wait_begins(config.max_tw_buckets) {

@@ -43,24 +43,32 @@ pub(crate) fn send(sk: &mut Locked<'_>, segment: &SegmentOut) -> bool {
 }
 
 fn packet(sk: &mut Locked<'_>, key: &Key, segment: &SegmentOut) -> Option<Skb> {
-    let mut skb = header(key, segment, 0)?;
     let len = segment.payload_len;
-    if len > 0 && segment.seq.before(sk.queue_start) {
+    if len == 0 {
+        return header(key, segment, 0);
+    }
+    if segment.seq.before(sk.queue_start) {
+        let mut skb = header(key, segment, 0)?;
         // A keep-alive's octet is none of the queue: what it says does not matter (RFC 9293 3.8.4).
         skb.append_header(len as usize).fill(0);
         return Some(skb);
     }
-    if len > 0 {
-        let from = segment.seq.distance_from(sk.queue_start);
-        if !sk.send_queue_attach(&mut skb, from, len) {
-            if segment.piece != 0 {
-                return None;
-            }
-            // Too many small pieces for one packet's list: copy them.
-            skb = header(key, segment, len as usize)?;
-            if !sk.send_queue_copy(&mut skb, from, len) {
-                return None;
-            }
+    let from = segment.seq.distance_from(sk.queue_start);
+    // What a program has written at once mostly leaves at once.
+    if let Some(mut skb) = sk.send_queue_clone(from, len) {
+        let room = skb.prepend_header(segment.header_len());
+        segment.emit(key.local_port(), key.remote_port(), room)?;
+        return Some(skb);
+    }
+    let mut skb = header(key, segment, 0)?;
+    if !sk.send_queue_attach(&mut skb, from, len) {
+        if segment.piece != 0 {
+            return None;
+        }
+        // Too many small pieces for one packet's list: copy them.
+        skb = header(key, segment, len as usize)?;
+        if !sk.send_queue_copy(&mut skb, from, len) {
+            return None;
         }
     }
     Some(skb)

@@ -92,6 +92,44 @@ fn shld_19_every_second_full_segment_is_acknowledged() {
 }
 
 #[test]
+fn much_data_that_comes_at_once_is_acknowledged_by_who_reads_it() {
+    const ROOM: u32 = 60_000;
+    const RUN: u32 = 17_000;
+    let mut calm = Calm::new();
+    // Arrives in a packet of `len` octets, and is read.
+    fn comes(calm: &mut Calm, len: u32) {
+        let mut run = data(seg(ACK, calm.next, ISS + 1), len);
+        run.piece = MSS;
+        calm.host.space = ROOM;
+        calm.host.arrive(run);
+        calm.next += len;
+    }
+    comes(&mut calm, 1_000);
+    comes(&mut calm, 1_000);
+    // Nobody waits for it: at once.
+    comes(&mut calm, RUN);
+    calm.acked();
+    calm.host.tcb.set_reader_waits(true);
+    comes(&mut calm, RUN);
+    calm.waits();
+    calm.host.user(UserCall::Read);
+    calm.acked();
+    // Who does not come to read it is not waited for any longer than others.
+    comes(&mut calm, RUN);
+    calm.waits();
+    assert_eq!(calm.host.time_left(), DELAY);
+    calm.host.fire();
+    calm.acked();
+    // Little data is none of his business.
+    comes(&mut calm, 1_000);
+    calm.waits();
+    calm.host.user(UserCall::Read);
+    calm.waits();
+    comes(&mut calm, 1_000);
+    calm.acked();
+}
+
+#[test]
 fn must_58_data_of_ours_takes_the_ack_along() {
     let mut calm = Calm::new();
     calm.text(100);
