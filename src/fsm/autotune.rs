@@ -141,7 +141,10 @@ impl<L: RecordList> Tcb<L> {
         count: u32,
         unread: u32,
     ) -> Option<u32> {
-        let initial = u32::from(self.rcv_mss).saturating_mul(INITIAL_WINDOW);
+        // Where segments are large the window was never so wide.
+        let initial = u32::from(self.rcv_mss)
+            .saturating_mul(INITIAL_WINDOW)
+            .min(self.rcv_buf);
         let tuning = &mut self.tuning;
         tuning.read = tuning.read.saturating_add(count);
         if tuning.rtt_us == 0 {

@@ -136,6 +136,20 @@ fn without_timestamps_a_window_is_timed() {
 }
 
 #[test]
+fn a_window_of_less_than_ten_large_segments_is_where_growth_starts() {
+    // As over loopback, whose segments have 64 KiB.
+    let mut receiver = Receiver::new(2_000);
+    receiver.host.tcb.set_receive_buffer(4_000);
+    receiver.host.tcb.set_receive_space(4_000);
+    receiver.burst(4);
+    receiver.host.tcb.set_receive_buffer(4_000);
+    assert_eq!(receiver.read(4), None);
+    receiver.host.pass(RTT);
+    // More was read than the window lets in at once.
+    assert_eq!(receiver.read(5), Some((10_000 + 5_000) * 2));
+}
+
+#[test]
 fn no_numbers_are_too_large() {
     let mut receiver = Receiver::new(u32::MAX);
     receiver.burst(1);
