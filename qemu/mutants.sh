@@ -22,12 +22,13 @@ sed -n '/^\/\//p; /^#\[cfg_attr/,/^mod fsm;/p; /^mod records;/p' "$top/selftests
 	sed '/^#\[path = /d' >"$package/src/lib.rs"
 sed '/^\[\[bin\]\]/,/^$/d; /^\[features\]/,/^$/d; /^\[dependencies\]/,/^$/d' "$top/selftests/host/Cargo.toml" >"$package/Cargo.toml"
 
-# mutate FILE OPTION..: cargo-mutants in the package; that mutants are missed is no failure here.
+# mutate FILE SECONDS OPTION..: cargo-mutants in the package, so many seconds for the tests of each mutant, which is many times what they
+# take; that mutants are missed is no failure here.
 mutate() {
-	local file=$1 status=0
-	shift
+	local file=$1 seconds=$2 status=0
+	shift 2
 	(cd "$package" && CARGO_TARGET_DIR=$results/cargo env -u RUSTC "$mutants" mutants --in-place --test-tool cargo --no-shuffle \
-		--colors never --timeout 20 --build-timeout 120 --file "src/fsm/$file.rs" --output "$results/$file" "$@" </dev/null) \
+		--colors never --timeout "$seconds" --build-timeout 120 --file "src/fsm/$file.rs" --output "$results/$file" "$@" </dev/null) \
 		>>"$results/$file.log" 2>&1 || status=$?
 	# 2: some were missed; 3: some ran into the timeout.
 	case $status in
@@ -45,8 +46,8 @@ for file in $files; do
 	rm -rf "${results:?}/$file" "$results/$file.log"
 	say "mutants: $file"
 	# The random tests take ten times as long as all the others: they see only what those have missed.
-	mutate "$file" -- --lib -- --skip tests::random
-	if [ "$(lines missed)" != 0 ]; then mutate "$file" --iterate -- --lib; fi
+	mutate "$file" 8 -- --lib -- --skip tests::random
+	if [ "$(lines missed)" != 0 ]; then mutate "$file" 30 --iterate -- --lib; fi
 	missed=$(wc -l <"$results/$file/mutants.out/missed.txt")
 	caught=$(($(lines caught) + $(lines timeout)))
 	all_viable=$((all_viable + caught + missed)) all_caught=$((all_caught + caught))
