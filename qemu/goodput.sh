@@ -24,7 +24,7 @@ cp "$ko" "$share/root/rust_tcpfsm.ko"
 	echo './goodput.sh | tee /share/lines'
 } >"$share/job"
 rm -f "$share/lines"
-say "Measuring goodput: about a quarter of an hour, a line for each transfer in $share/lines."
+say "Measuring goodput: about five minutes, a line for each transfer in $share/lines."
 status=0
 TIME_LIMIT=${TIME_LIMIT:-5400} "$top/qemu/boot.sh" "$kdir" virtual "$share" >"$share/output" || status=$?
 [ "$status" = 0 ] || die "the measurement failed in the guest (status $status): $share/output, $share/console.log"
