@@ -148,9 +148,7 @@ impl<L: RecordList> Tcb<L> {
         }
         self.retries = self.retries.saturating_add(1);
         // SHLD-30.
-        if self.probe_backoff < MAX_PROBE_BACKOFF {
-            self.probe_backoff = self.probe_backoff.saturating_add(1);
-        }
+        self.probe_backoff = self.probe_backoff.saturating_add(1).min(MAX_PROBE_BACKOFF);
         let wait = self.until_user_timeout(now, self.probe_interval());
         self.arm(TimerKind::Persist, now + wait);
     }
