@@ -17,7 +17,7 @@ help:
 	@echo 'make netem        the transfers over bad networks at their full size, in a debug kernel (two hours)'
 	@echo 'make differential PREDICT_SEEDS=10000 conversations with the module, each segment foretold by the machine on the host'
 	@echo 'make storm        random system calls of many threads, STORM_STEPS=20000 each, in a debug kernel'
-	@echo 'make cycles       1,000 loads and unloads, half of them with failing allocations, in a debug kernel'
+	@echo 'make cycles       1,000 loads and unloads, half of them with failing allocations, in a debug kernel (two hours)'
 	@echo 'make soak         everything at once for SOAK_MINUTES=30, in a debug kernel'
 	@echo 'make goodput      how fast the module is beside native TCP over bad networks (build/goodput.json)'
 	@echo "make bench        instructions, time and memory beside native TCP and UDP (BENCH='short_conn rr_1b' some; build/bench)"
@@ -58,7 +58,7 @@ storm:
 	@STORM_STEPS=$(or $(STORM_STEPS),20000) TEST_SECONDS=7200 TESTS=storm.sh qemu/test.sh guest
 
 cycles:
-	@CYCLES=$(or $(CYCLES),1000) TEST_SECONDS=7200 TESTS=cycles.sh qemu/test.sh guest
+	@VIRTUAL_TIME=1 CYCLES=$(or $(CYCLES),1000) TEST_SECONDS=20000 TESTS=cycles.sh qemu/test.sh guest
 
 soak:
 	@SOAK_MINUTES=$(or $(SOAK_MINUTES),30) TEST_SECONDS=7200 TESTS=soak.sh qemu/test.sh guest

@@ -6,7 +6,7 @@
 # kselftest take (600). LEAKS=all: the kernel's search for leaked memory in every guest.
 #
 # A test says what guest it wants in its header, "# guest:" and a list: virtual-time (one CPU, waiting costs nothing), leaks (leaked memory
-# is searched for afterwards). A debug guest spends more than half its instructions on remembering who allocated what for that
+# is searched for afterwards); VIRTUAL_TIME=1: the former, for all. A debug guest spends more than half its instructions on remembering who allocated what for that
 # search: it is for the tests that go through all that allocates, and not for those that walk the same paths segment by
 # segment. What the module's own caches hold when it goes is checked everywhere.
 set -euo pipefail
@@ -148,6 +148,7 @@ turn=0
 guest_of() {
 	local header
 	header=$(head -n 20 "$results/kselftest/rust_tcpfsm/$1" | sed -n 's/^# guest: //p')
+	if [ -n "${VIRTUAL_TIME:-}" ]; then header="virtual-time $header"; fi
 	case $header in
 	virtual-time) guest=virtual-$((turn++ % lanes + 1)) ;;
 	virtual-time*) guest=virtual ;;
@@ -156,10 +157,12 @@ guest_of() {
 	if [[ $header == *leaks* || ${LEAKS:-} = all ]]; then guest+=-leaks; fi
 }
 
-# run_guest GUEST: its tests, each line with its name.
+# run_guest GUEST: its tests, each line with its name and the minutes and seconds since the first guest started.
 run_guest() {
+	local line
 	# shellcheck disable=SC2086  # a list
-	boot_tests "$1" ${scripts[$1]} 2>&1 | sed -u "s/^/$1: /"
+	boot_tests "$1" ${scripts[$1]} 2>&1 |
+		while IFS= read -r line; do printf '%s %d:%02d: %s\n' "$1" $(((SECONDS - started) / 60)) $(((SECONDS - started) % 60)) "$line"; done
 }
 
 guest() {
@@ -194,6 +197,7 @@ guest() {
 	export ACCEL
 	"$top/qemu/initramfs.sh"
 	rm -rf "$results"/{plain,virtual}*
+	started=$SECONDS
 	mapfile -t guests < <(printf '%s\n' "${!scripts[@]}" | sort)
 	# Those in plain time one after the other, for they have two CPUs; beside them those in virtual time, where there is memory for
 	# all: a guest takes up to 2 GiB.
