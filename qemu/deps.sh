@@ -79,6 +79,7 @@ cargo_tool() {
 
 guest_tools() {
 	want qemu-system-x86 qemu-system-x86_64
+	want bash-static bash-static
 	want busybox-static busybox
 	want iproute2 ip tc ss
 	want tcpdump tcpdump

@@ -39,7 +39,12 @@ slab_kib() {
 }
 
 # users: how many sockets and the like hold the module.
-users() { awk '$1 == "rust_tcpfsm" { print $3 }' /proc/modules; }
+users() {
+	local name count
+	while read -r name _ count _; do
+		if [ "$name" = rust_tcpfsm ]; then echo "$count"; fi
+	done </proc/modules
+}
 unused() { [ "$(users)" = 0 ]; }
 
 # becomes_idle NS: within 1,000 seconds nothing is left there, no socket, request or TIME-WAIT, and the module is free. Looking
@@ -47,7 +52,7 @@ unused() { [ "$(users)" = 0 ]; }
 becomes_idle() {
 	local i
 	for ((i = 0; i < 500; i++)); do
-		if unused && in_ns "$1" cat /proc/net/rtcpfsm | awk 'NR > 1 { left = 1 } END { exit left }'; then return; fi
+		if unused && in_ns "$1" awk 'NR > 1 { left = 1 } END { exit left }' /proc/net/rtcpfsm; then return; fi
 		sleep 2
 	done
 	in_ns "$1" head -n 10 /proc/net/rtcpfsm

@@ -14,6 +14,9 @@
 # RTCPFSM_PROTO is the IP protocol under test: 253, or 6 to put the host's own TCP to
 # the same test (what only the module has is then left out).
 
+# kselftest's runner makes output come by lines with a library of coreutils, which would be loaded into each program of each test.
+unset LD_PRELOAD _STDBUF_I _STDBUF_O _STDBUF_E
+
 proto=${RTCPFSM_PROTO:-253}
 here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 namespaces=()
@@ -82,18 +85,21 @@ in_ns() { nsenter --net="/run/netns/$1" -- "${@:2}"; }
 
 # stat_of NS KIND NAME: one counter of /proc/net/rtcpfsm_stat there, 0 if it has none.
 stat_of() {
-	in_ns "$1" cat /proc/net/rtcpfsm_stat |
-		awk -v k="$2" -v n="$3" '$1 == k && $2 == n { sum += $3 } END { print sum + 0 }'
+	in_ns "$1" awk -v k="$2" -v n="$3" '$1 == k && $2 == n { sum += $3 } END { print sum + 0 }' /proc/net/rtcpfsm_stat
 }
 
 # listed NS STATE [PORT]: does /proc/net/rtcpfsm there show an object in STATE (at that local port)?
 listed() {
-	in_ns "$1" cat /proc/net/rtcpfsm |
-		awk -v s="$2" -v p="${3:-}" 'NR > 1 && $3 == s && (p == "" || $1 ~ ":" p "$") { found = 1 } END { exit !found }'
+	in_ns "$1" awk -v s="$2" -v p="${3:-}" 'NR > 1 && $3 == s && (p == "" || $1 ~ ":" p "$") { found = 1 } END { exit !found }' \
+		/proc/net/rtcpfsm
 }
 
 # set_sysctl NS NAME VALUE: net.rtcpfsm.NAME there.
 set_sysctl() { in_ns "$1" sh -c "echo '$3' >/proc/sys/net/rtcpfsm/$2"; }
+
+# nap SECONDS: sleeps, without another process: nothing is ever written there.
+nap() { read -rt "$1" -u "$nothing" || true; }
+exec {nothing}<> <(:)
 
 # wait_until SECONDS COMMAND..: runs it again and again until it succeeds; fails after SECONDS.
 wait_until() {
@@ -104,7 +110,7 @@ wait_until() {
 			echo "not within time: $*"
 			return 1
 		fi
-		sleep 0.05
+		nap 0.05
 	done
 }
 
