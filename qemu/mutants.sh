@@ -46,7 +46,7 @@ for file in $files; do
 	rm -rf "${results:?}/$file" "$results/$file.log"
 	say "mutants: $file"
 	# The random tests take ten times as long as all the others: they see only what those have missed.
-	mutate "$file" 8 -- --lib -- --skip tests::random
+	mutate "$file" 20 -- --lib -- --skip tests::random
 	if [ "$(lines missed)" != 0 ]; then mutate "$file" 30 --iterate -- --lib; fi
 	missed=$(wc -l <"$results/$file/mutants.out/missed.txt")
 	caught=$(($(lines caught) + $(lines timeout)))

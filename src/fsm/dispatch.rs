@@ -225,7 +225,9 @@ impl<L: RecordList> Tcb<L> {
             }
         }
         self.fin_sent |= fin;
-        let (ecn, ect) = self.ecn_of(len != 0);
+        // RFC 3168 6.1.6: the path may not mark a probe of a closed window.
+        let fits = seq.distance_from(una).saturating_add(len) <= self.snd_wnd;
+        let (ecn, ect) = self.ecn_of(len != 0 && fits);
         let flags = self.text_flags(seq, len, fin) | ecn;
         let right = seq + len + u32::from(fin);
         self.push &= right.before(self.write_end);

@@ -205,6 +205,7 @@ impl<L: RecordList> Tcb<L> {
             return;
         }
         let una = SeqNumber::max_of(self.snd_una, segment.ack);
+        let mss = self.effective_mss();
         for (at, block) in blocks.as_slice().iter().enumerate() {
             if at == 0 && is_dsack(block, blocks.as_slice().get(1), segment.ack) {
                 progress.dsack = true;
@@ -216,7 +217,7 @@ impl<L: RecordList> Tcb<L> {
             if left.before(block.right) && block.right.at_or_before(self.snd_nxt) {
                 let mut delivery = progress.delivery;
                 self.scoreboard()
-                    .sack(now, left, block.right, &mut delivery);
+                    .sack(now, left, block.right, mss, &mut delivery);
                 progress.delivery = delivery;
             }
         }

@@ -6,6 +6,9 @@
 //! The records stand in the order of sequence numbers and cover SND.UNA to SND.NXT without a gap, as long as their list has
 //! memory; neighbours that cannot be told apart any more are one record. Where the list refuses memory, less is known, never
 //! something false: a part that cannot be marked as held is not, and is sent once more than needed.
+//!
+//! A peer that tells the truth holds whole segments. What a lying one names octet by octet would be a record each, to be looked
+//! through at every ACK: beyond a few records for each full segment in flight its blocks are no more divided by.
 
 use super::records::{Record, RecordList};
 use super::seq::SeqNumber;
@@ -17,6 +20,12 @@ const SACKED: u8 = 1;
 const LOST: u8 = 2;
 /// It was sent more than once.
 const RETRANSMITTED: u8 = 4;
+
+/// So many records there may be for each full segment in flight before blocks are no more divided by: one that is held, and one that
+/// is not.
+const RECORDS_PER_SEGMENT: u32 = 2;
+/// And so many in any case, for segments that are small and were sent at once: 8 KiB.
+const FREE_RECORDS: u32 = 512;
 
 /// One transmission that the peer has received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,14 +168,18 @@ impl<L: RecordList> Scoreboard<'_, L> {
         self.list.remove(0, whole);
     }
 
-    /// The peer holds `left` to `right` (RFC 2018 section 3).
+    /// The peer holds `left` to `right` (RFC 2018 section 3). A full segment has `mss` octets.
     pub(super) fn sack(
         &mut self,
         now: Instant,
         left: SeqNumber,
         right: SeqNumber,
+        mss: u16,
         delivery: &mut Delivery,
     ) {
+        if self.is_crowded(mss) && !(self.has_edge(left) && self.has_edge(right)) {
+            return;
+        }
         let first = self.find(left);
         let news = self
             .list
@@ -313,6 +326,29 @@ impl<L: RecordList> Scoreboard<'_, L> {
         self.list
             .as_slice()
             .partition_point(|record| record.right.at_or_before(seq))
+    }
+
+    /// Are there more records than a peer with segments of `mss` octets can give cause to?
+    fn is_crowded(&self, mss: u16) -> bool {
+        let records = self.list.as_slice();
+        let (Some(first), Some(last)) = (records.first(), records.last()) else {
+            return false;
+        };
+        let segments = last.right.distance_from(first.left) / u32::from(mss).max(1);
+        let most = segments
+            .saturating_mul(RECORDS_PER_SEGMENT)
+            .saturating_add(FREE_RECORDS);
+        records.len() as u64 >= u64::from(most)
+    }
+
+    /// Does a record begin or end at `seq`?
+    fn has_edge(&self, seq: SeqNumber) -> bool {
+        let records = self.list.as_slice();
+        match records.get(self.find(seq)) {
+            Some(record) => !record.left.before(seq),
+            // Beyond the last one nothing is divided.
+            None => true,
+        }
     }
 
     /// No record goes across `seq` any more. False: there is no memory for one more.

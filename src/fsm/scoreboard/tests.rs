@@ -48,7 +48,7 @@ impl Board {
 
     fn sack(&mut self, left: u32, right: u32) -> Delivery {
         let mut delivery = Delivery::default();
-        self.run(|b| b.sack(at(50_000), seq(left), seq(right), &mut delivery));
+        self.run(|b| b.sack(at(50_000), seq(left), seq(right), 100, &mut delivery));
         self.check();
         delivery
     }
@@ -70,6 +70,25 @@ impl Board {
         );
         assert_eq!(held, Ok(()));
     }
+}
+
+#[test]
+fn blocks_of_single_octets_divide_no_more_than_segments_give_cause_to() {
+    let mut board = Board::with(10);
+    for octet in (0..1_000).step_by(2) {
+        board.sack(octet, octet + 1);
+        assert!(board.list.as_slice().len() <= 534, "{octet}");
+    }
+    let divided = board.list.as_slice().len();
+    assert!(divided > 500, "{divided}: at first they are believed");
+    // What needs no division counts still.
+    let before = board.sums.sacked;
+    assert_eq!(board.sack(900, 1_000).octets, 100);
+    assert_eq!(board.sums.sacked, before + 100);
+    assert_eq!(board.list.as_slice().len(), divided);
+    // And all of it goes.
+    board.acknowledge(1_000);
+    assert!(board.list.as_slice().is_empty());
 }
 
 #[test]

@@ -95,6 +95,26 @@ fn new_data_alone_may_be_marked() {
 }
 
 #[test]
+fn a_probe_of_a_closed_window_may_not_be_marked_and_does_not_tell_of_a_smaller_one() {
+    let (mut host, _) = opened();
+    host.queue(100);
+    // The path is congested, and the window closes.
+    host.arrive(wnd(seg(ACK | ECE, IRS + 1, ISS + 101), 0));
+    host.queue(100);
+    assert!(host.sent.is_empty());
+    for _ in 0..3 {
+        host.fire();
+        let probe = host.only();
+        assert_eq!(probe.payload_len, 1);
+        assert!(!probe.ect && !probe.flags.contains(CWR));
+    }
+    host.arrive(wnd(seg(ACK, IRS + 1, ISS + 102), 60_000));
+    let data = host.only();
+    assert_eq!(data.payload_len, 99);
+    assert!(data.ect && data.flags.contains(CWR));
+}
+
+#[test]
 fn a_mark_is_echoed_until_the_peer_has_reacted() {
     let (mut host, _) = opened();
     host.arrive(marked(data(seg(ACK, IRS + 1, ISS + 1), 10)));
