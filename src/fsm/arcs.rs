@@ -387,6 +387,7 @@ mod tests {
 
     #[test]
     fn an_arc_is_named_after_its_state_and_event() {
+        assert_eq!(ArcId::all().count(), ARCS.len());
         for (at, id) in ArcId::all().enumerate() {
             assert_eq!(id.index(), at);
             let arc = id.arc();

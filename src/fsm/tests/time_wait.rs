@@ -201,6 +201,98 @@ fn an_rst_ends_time_wait_unless_it_is_protected() {
     assert!(out.reply.is_none());
 }
 
+/// After our CLOSE, with a window of `window` octets that was scaled by two bits.
+fn with_window(window: u32) -> (TimeWait, u32) {
+    let mut host = Host::with(Config {
+        window_scaling: true,
+        ..plain()
+    });
+    host.user(UserCall::Connect(OpenParams {
+        rcv_space: window,
+        ..params()
+    }));
+    host.space = window;
+    let mut answer = syn(SYN | ACK, IRS, ISS + 1);
+    answer.options.wscale = Some(0);
+    host.arrive(answer);
+    host.user(UserCall::ShutdownWrite);
+    // All of it is filled, and none is read.
+    if window < 1_000 {
+        host.arrive(data(seg(ACK, IRS + 1, ISS + 1), window));
+    }
+    let fin = host.tcb.receive_next();
+    host.arrive(seg(FIN | ACK, fin.raw(), ISS + 2));
+    assert_eq!(host.state(), State::TimeWait);
+    let waiting = TimeWait::from_tcb(&host.tcb, host.now, &host.cfg);
+    (waiting, fin.raw() + 1)
+}
+
+#[test]
+fn what_lies_in_the_window_is_taken_for_late_and_all_else_for_old_or_forged() {
+    let (waiting, next) = with_window(8_000);
+    // Less the FIN, in steps of four.
+    let window = 7_996;
+    for (seq, len, drop) in [
+        (next, 0, None),
+        (next + window - 1, 0, None),
+        (next + window, 0, Some(DropReason::OutOfWindow)),
+        (next + window - 1, 9, Some(DropReason::AfterClose)),
+        (next + window, 9, Some(DropReason::OutOfWindow)),
+        (next - 4, 5, Some(DropReason::AfterClose)),
+        (next - 4, 4, Some(DropReason::Duplicate)),
+        (next - 1, 0, Some(DropReason::Duplicate)),
+    ] {
+        let segment = data(seg(ACK, seq, ISS + 2), len);
+        let (verdict, out) = arrive(&mut waiting.clone(), segment, &plain());
+        assert_eq!(verdict, TwVerdict::Keep);
+        assert_eq!(out.drop, drop, "{} {len}", seq.wrapping_sub(next));
+    }
+}
+
+#[test]
+fn a_closed_window_has_room_for_the_next_number_alone() {
+    let (waiting, next) = with_window(800);
+    for (seq, drop) in [
+        (next, None),
+        (next + 1, Some(DropReason::OutOfWindow)),
+        (next - 1, Some(DropReason::Duplicate)),
+    ] {
+        let (_, out) = arrive(&mut waiting.clone(), seg(ACK, seq, ISS + 2), &plain());
+        assert_eq!(out.drop, drop, "{}", seq.wrapping_sub(next));
+    }
+}
+
+#[test]
+fn the_peers_clock_is_told_by_the_next_number_alone() {
+    let cfg = Config {
+        timestamps: true,
+        ..plain()
+    };
+    for (seq, told) in [(IRS + 2, true), (IRS + 3, false)] {
+        let mut waiting = with_timestamps();
+        let late = ts(seg(ACK, seq, ISS + 2), CLOCK + 100, 1_000_000);
+        assert_eq!(arrive(&mut waiting, late, &cfg).1.drop, None);
+        // RFC 6191 2: a SYN of between those times is new if the clock was not told.
+        let between = ts(syn(SYN, IRS - 9, 0), CLOCK + 50, 0);
+        assert_eq!(reopens(waiting, between, &cfg), !told);
+    }
+}
+
+#[test]
+fn shld_4_a_syn_with_any_timestamp_is_new_where_the_old_connection_had_none() {
+    let cfg = Config {
+        timestamps: true,
+        ..plain()
+    };
+    for clock in [0, 1, u32::MAX / 2, u32::MAX] {
+        assert!(reopens(
+            time_wait(),
+            ts(syn(SYN, IRS - 9, 0), clock, 0),
+            &cfg
+        ));
+    }
+}
+
 #[test]
 fn old_timestamps_are_rejected() {
     let mut waiting = with_timestamps();
