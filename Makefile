@@ -22,9 +22,9 @@ help:
 	@echo 'make goodput      how fast the module is beside native TCP over bad networks (build/goodput.json)'
 	@echo "make bench        instructions, time and memory beside native TCP and UDP (BENCH='short_conn rr_1b' some; build/bench)"
 	@echo 'make simulate     SEEDS=10000 connections of two machines over simulated networks, on the host, in seconds'
-	@echo 'make model        every order of events between two machines and a bad network, on the host (five minutes)'
+	@echo 'make model        every order of events between two machines and a bad network, on the host (two minutes)'
 	@echo "make mutants      breaks src/fsm in small ways, and sees whether its tests notice (FILES='seq window' some; an hour or two)"
-	@echo 'make fuzz         MINUTES=1 of fuzzing for each target, on the host (wants cargo-fuzz and a nightly compiler)'
+	@echo 'make fuzz         MINUTES=1 of fuzzing for each target, on the host (wants a nightly compiler)'
 	@echo 'make conformance  RFC 9293 requirement by requirement: which test proves it (after make test)'
 	@echo 'make lint         rustfmt, clippy, shellcheck'
 	@echo 'make doc          the documentation of the code, in build/doc'

@@ -33,7 +33,7 @@ module! {
     params: {
         protocol: i32 {
             default: 253,
-            description: "IP protocol number, 1 to 255 (253: RFC 3692)",
+            description: "IP protocol number, 1 to 254 (253: RFC 3692)",
         },
         ehash_entries: i32 {
             default: 0,

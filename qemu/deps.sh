@@ -118,6 +118,11 @@ mutants_tools() {
 	want rsync rsync
 }
 
+fuzz_tools() {
+	cargo_tool
+	want g++ g++
+}
+
 collect() {
 	packages=() lacking=()
 	local task
@@ -143,29 +148,26 @@ if [ ${#packages[@]} -gt 0 ]; then
 	[ ${#packages[@]} = 0 ] || die "still not found after the installation: ${lacking[*]}"
 fi
 
-# install_mutants: cargo-mutants, in the cache as bindgen.
-install_mutants() {
-	local part=$cache/cargo-mutants.part
-	[ ! -x "$cache/cargo-mutants-$mutants_version/bin/cargo-mutants" ] || return 0
-	say "Building cargo-mutants $mutants_version (some minutes)."
+# install_crate CRATE VERSION PROGRAM: a program of crates.io, in the cache as PROGRAM-VERSION/bin/PROGRAM.
+install_crate() {
+	local part=$cache/$3.part place=$cache/$3-$2
+	[ ! -x "$place/bin/$3" ] || return 0
+	say "Building $3 $2 (one to three minutes)."
 	mkdir -p "$cache"
-	cargo install --quiet cargo-mutants --version "$mutants_version" --locked --root "$part" </dev/null >&2 ||
-		die "cargo install cargo-mutants --version $mutants_version failed"
-	rm -rf "$cache/cargo-mutants-$mutants_version"
-	mv "$part" "$cache/cargo-mutants-$mutants_version"
+	cargo install --quiet "$1" --version "$2" --locked --root "$part" </dev/null >&2 || die "cargo install $1 --version $2 failed"
+	rm -rf "$place"
+	mv "$part" "$place"
 }
 
 for task in "$@"; do
-	if [ "$task" = mutants ]; then install_mutants; fi
+	case $task in
+	mutants) install_crate cargo-mutants "$mutants_version" cargo-mutants ;;
+	fuzz) install_crate cargo-fuzz "$fuzz_version" cargo-fuzz ;;
+	esac
 	[ "$task" = build ] || continue
 	if [ ! -x "$bindgen" ]; then
 		[ -z "${BINDGEN:-}" ] || die "BINDGEN=$BINDGEN is no program"
-		say "Building bindgen $bindgen_version (one to two minutes)."
-		mkdir -p "$cache"
-		cargo install --quiet bindgen-cli --version "$bindgen_version" --locked \
-			--root "$cache/bindgen.part" </dev/null >&2 || die "cargo install bindgen-cli --version $bindgen_version failed"
-		rm -rf "$cache/bindgen-$bindgen_version"
-		mv "$cache/bindgen.part" "$cache/bindgen-$bindgen_version"
+		install_crate bindgen-cli "$bindgen_version" bindgen
 	fi
 	find_toolchain || die "no toolchain that can build Rust for the kernel:$missing; install it by: apt-get install $(rust_packages | xargs) and clang, lld, llvm and libclang-dev of version 17 or newer"
 	"$(dirname "$0")/source.sh"

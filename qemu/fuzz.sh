@@ -10,7 +10,8 @@ set -euo pipefail
 minutes=${MINUTES:-1}
 targets=${TARGETS:-segment machine network}
 [[ $minutes =~ ^[1-9][0-9]*$ ]] || die "MINUTES is a number, not '$minutes'"
-cargo fuzz --version >/dev/null 2>&1 || die 'cargo-fuzz is missing: cargo install cargo-fuzz --locked'
+"$top/qemu/deps.sh" fuzz
+PATH=$cache/cargo-fuzz-$fuzz_version/bin:$PATH
 cargo +nightly --version >/dev/null 2>&1 || die 'a nightly compiler is missing: rustup toolchain install nightly'
 
 cd "$top/selftests/host"

@@ -10,6 +10,9 @@ bindgen_version=0.72.1
 # Breaks the machine in small ways, to see whether its tests notice.
 # shellcheck disable=SC2034
 mutants_version=27.1.0
+# Runs fuzz targets under libFuzzer.
+# shellcheck disable=SC2034
+fuzz_version=0.13.2
 # Supported kernels, newest first: the version in the name of Debian's source package.
 # shellcheck disable=SC2034
 kernel_series=(7.3 7.2)

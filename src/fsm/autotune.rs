@@ -114,6 +114,11 @@ impl<L: RecordList> Tcb<L> {
         tuning.window_at = now;
     }
 
+    /// The round-trip time as the receiver sees it, in microseconds; 0: not known yet.
+    pub(super) fn receive_rtt_us(&self) -> u32 {
+        self.tuning.rtt_us
+    }
+
     /// The window that so much free memory is good for.
     #[inline]
     pub(crate) fn window_from(&self, memory: u32) -> u32 {

@@ -4,6 +4,7 @@
 
 use super::records::RecordList;
 use super::recovery::Phase;
+use super::scoreboard::resent_in_flight;
 use super::segment::{Segment, SegmentOut};
 use super::seq::SeqNumber;
 use super::tcb::{Tcb, TIMESTAMPS_LEN};
@@ -74,8 +75,12 @@ pub(crate) struct Info {
     pub(crate) rttvar_us: u32,
     /// The least round-trip time of late; 0: none yet.
     pub(crate) min_rtt_us: u32,
+    /// The round-trip time by what arrives; 0: none yet.
+    pub(crate) rcv_rtt_us: u32,
     /// What is in flight, holes included.
     pub(crate) unacked: u32,
+    /// What of it was sent again.
+    pub(crate) resent: u32,
     /// What of it the peer holds out of order.
     pub(crate) sacked: u32,
     /// What of it is taken for lost.
@@ -199,7 +204,9 @@ impl<L: RecordList> Tcb<L> {
             srtt_us: self.rtt.srtt_us(),
             rttvar_us: self.rtt.rttvar_us(),
             min_rtt_us: self.recovery.min_rtt_us(),
+            rcv_rtt_us: self.receive_rtt_us(),
             unacked: self.snd_nxt.distance_from(self.snd_una),
+            resent: resent_in_flight(self.sent.as_slice()),
             sacked: self.sums.sacked,
             lost: self.sums.lost,
             unsent: self.unsent_len(),
@@ -329,6 +336,8 @@ mod tests {
         }
         let info = host.tcb.info(host.now);
         assert_eq!((info.retries, info.traffic.timeouts), (1, 1));
+        // A window of one segment goes out again.
+        assert_eq!((info.resent, info.lost), (1_000, 1_500));
         assert!(info.ssthresh.is_some() && info.cwnd < 10_000);
         // A closed window is probed.
         arrive(

@@ -406,6 +406,16 @@ pub(super) fn age_of_first(now: Instant, records: &[Record]) -> Duration {
         .map_or(Duration::from_us(0), |first| age_of(low(now), first))
 }
 
+/// The octets that were sent again and are under way.
+pub(super) fn resent_in_flight(records: &[Record]) -> u32 {
+    let under_way = |record: &&Record| record.marks == RETRANSMITTED;
+    records
+        .iter()
+        .filter(under_way)
+        .map(len_of)
+        .fold(0, u32::saturating_add)
+}
+
 /// The first range that is taken for lost, at most `max` octets of it.
 pub(super) fn next_lost(records: &[Record], max: u32) -> Option<(SeqNumber, SeqNumber)> {
     let mut lost = records

@@ -156,7 +156,7 @@ fn too_big(sk: &mut Locked<'_>, report: Report) {
     }
 }
 
-/// RFC 1122 4.2.3.9: protocol, port and fragmentation-needed errors may end an open.
+/// RFC 1122 4.2.3.9: that there is no such protocol or port ends an open. What is too large is for the path MTU.
 fn is_hard(code: u8) -> bool {
     matches!(code, 2..=3)
 }

@@ -213,6 +213,7 @@ fn sender(info: &mut Info, told: &fsm::info::Info, mss: u32) {
     info.tcpi_unacked = segments(told.unacked, mss);
     info.tcpi_sacked = segments(told.sacked, mss);
     info.tcpi_lost = segments(told.lost, mss);
+    info.tcpi_retrans = segments(told.resent, mss);
     info.tcpi_snd_ssthresh = told
         .ssthresh
         .map_or(NO_SSTHRESH, |octets| segments(octets, mss));
@@ -244,6 +245,7 @@ fn receiver(info: &mut Info, told: &fsm::info::Info) {
     info.tcpi_advmss = u32::from(told.adv_mss);
     info.tcpi_rcv_mss = u32::from(traffic.largest_in).max(FIRST_RCV_MSS);
     info.tcpi_ato = MAX_ACK_DELAY.as_us() as u32;
+    info.tcpi_rcv_rtt = told.rcv_rtt_us;
     info.tcpi_rcv_wnd = told.rcv_wnd;
     info.tcpi_rcv_ssthresh = told.rcv_wnd;
     info.tcpi_rcv_space = told.rcv_buf;

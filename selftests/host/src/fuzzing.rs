@@ -4,9 +4,9 @@
 //!
 //! The targets of `make fuzz` are in `fuzz/`; the inputs under `fuzz/seeds` are tried with every test.
 
-use crate::fsm::options::{SackBlocks, Timestamps};
+use crate::fsm::options::{OutOptions, SackBlocks, Timestamps};
 use crate::fsm::runs::MaxRun;
-use crate::fsm::segment::{Flags, Segment};
+use crate::fsm::segment::{Flags, Segment, SegmentOut};
 use crate::fsm::{
     Config, Duration, Fate, IcmpError, IcmpKind, Instant, OpenParams, Outbox, ReqVerdict,
     SeqNumber, State, SynReq, TimeWait, UserCall,
@@ -14,6 +14,9 @@ use crate::fsm::{
 use crate::records::Records;
 
 type Tcb = crate::fsm::Tcb<Records>;
+
+/// The octets of the longest header (RFC 9293 section 3.1).
+const LONGEST_HEADER: usize = 60;
 
 /// More segments than one call may send.
 const MAX_BURST: usize = 1_000_000;
@@ -31,6 +34,39 @@ pub fn segment(data: &[u8]) {
     assert!(usize::from(segment.header_len) + segment.payload_len as usize == data.len());
     assert!(segment.options.sack.as_slice().len() <= SackBlocks::MAX);
     assert!(segment.seg_len() >= segment.payload_len);
+    written_and_read(&segment);
+}
+
+/// What was read of a segment is what is read of one that says the same, if our padding leaves room for that.
+fn written_and_read(segment: &Segment) {
+    let read = segment.options;
+    let again = SegmentOut {
+        seq: segment.seq,
+        ack: segment.ack,
+        flags: segment.flags,
+        wnd: segment.wnd,
+        urg: segment.urg,
+        options: OutOptions {
+            mss: read.mss,
+            wscale: read.wscale,
+            sack_permitted: read.sack_permitted,
+            timestamps: read.timestamps,
+            sack: read.sack,
+        },
+        payload_len: segment.payload_len,
+        ect: false,
+        piece: 0,
+    };
+    let mut header = [0; LONGEST_HEADER];
+    let Some(len) = again.emit(segment.src_port, segment.dst_port, &mut header) else {
+        return;
+    };
+    let written = Segment::parse(&header[..len], len as u32 + segment.payload_len).unwrap();
+    let mut expected = *segment;
+    expected.header_len = len as u8;
+    // Of a list with a bad option what stood before it counts.
+    expected.options.malformed = false;
+    assert_eq!(written, expected);
 }
 
 /// Two machines and a network that does what the octets say: the first eight are the seed of all else, of the others every

@@ -89,6 +89,8 @@ fn the_receive_buffer_grows_with_what_is_read_in_a_round_trip_time() {
     assert_eq!(receiver.read(10), None);
     receiver.host.pass(RTT);
     receiver.burst(20);
+    let info = receiver.host.tcb.info(receiver.host.now);
+    assert_eq!(info.rcv_rtt_us, 20_000);
     // Twice as much: the window is twice that, and the growth goes on while the news travels.
     assert_eq!(receiver.read(20), Some((40_000 + 80_000) * 2));
     // Not before a round-trip time is over.
