@@ -85,11 +85,13 @@ in_ns() { nsenter --net="/run/netns/$1" -- "${@:2}"; }
 
 # stat_of NS KIND NAME: one counter of /proc/net/rtcpfsm_stat there, 0 if it has none.
 stat_of() {
+	# shellcheck disable=SC2016  # awk's variables
 	in_ns "$1" awk -v k="$2" -v n="$3" '$1 == k && $2 == n { sum += $3 } END { print sum + 0 }' /proc/net/rtcpfsm_stat
 }
 
 # listed NS STATE [PORT]: does /proc/net/rtcpfsm there show an object in STATE (at that local port)?
 listed() {
+	# shellcheck disable=SC2016  # awk's variables
 	in_ns "$1" awk -v s="$2" -v p="${3:-}" 'NR > 1 && $3 == s && (p == "" || $1 ~ ":" p "$") { found = 1 } END { exit !found }' \
 		/proc/net/rtcpfsm
 }
