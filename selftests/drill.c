@@ -30,7 +30,9 @@
  *		     trunc N		only N octets of the segment arrive
  *		     doff N		the data offset field says N words
  *		     from A, to A	other IP addresses
- *	< icmp TYPE CODE [seq N] [mtu N]	an ICMP error that quotes the host's segment with that number
+ *	< icmp TYPE CODE [seq N] [mtu N] [cut N] [options 1]
+ *				an ICMP error that quotes the host's segment with that number, N octets of its header (20), with
+ *				options or an extension header in its IP header
  *
  * Calls. Sockets have names and never block; drill waits. `= ERROR` at the end of a line: the call must fail so.
  *

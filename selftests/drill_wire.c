@@ -278,11 +278,29 @@ void inject(struct pattern *p)
 	tun_send(packet, header + len);
 }
 
-/* `< icmp TYPE CODE [seq N] [mtu N]`: an error that quotes the host's segment with that number. */
+/* Makes room of 4 or 8 octets at the end of a quoted IP header for options, or an extension header, that say nothing; returns it. */
+static int quoted_options(uint8_t *quote)
+{
+	static const uint8_t padding[] = { 1, 4, 0, 0, 0, 0 };
+
+	if (drill.family == AF_INET) {
+		quote[0]++;
+		memset(quote + 20, 1, 4);
+		return 4;
+	}
+	quote[40] = quote[6];
+	quote[6] = IPPROTO_HOPOPTS;
+	quote[41] = 0;
+	memcpy(quote + 42, padding, sizeof(padding));
+	return 8;
+}
+
+/* `< icmp TYPE CODE [seq N] [mtu N] [cut N] [options 1]`: an error that quotes the host's segment with that number. */
 void inject_icmp(char **word, int words)
 {
 	uint8_t packet[MAX_PACKET], *icmp, *quote;
 	int header = drill.family == AF_INET ? 20 : 40, proto = drill.family == AF_INET ? 1 : 58, len, i;
+	int quoted = 20, options = 0;
 	struct peer *peer = drill.peer;
 	uint32_t seq = peer->host_isn;
 
@@ -297,17 +315,25 @@ void inject_icmp(char **word, int words)
 			seq = peer->host_isn + (uint32_t)number(word[i + 1]);
 		else if (!strcmp(word[i], "mtu"))
 			put32(icmp + 4, number(word[i + 1]));
+		else if (!strcmp(word[i], "cut"))
+			quoted = number(word[i + 1]);
+		else if (!strcmp(word[i], "options"))
+			options = number(word[i + 1]);
 		else
 			fail("icmp: what is '%s'?", word[i]);
 	}
 	quote = icmp + 8;
-	quote += ip_header(quote, drill.proto, 20, drill.host_addr, drill.peer_addr);
+	if (quoted < 0 || quoted > 20)
+		fail("icmp: the header has 20 octets");
+	ip_header(quote, drill.proto, 20, drill.host_addr, drill.peer_addr);
+	options = options ? quoted_options(quote) : 0;
+	quote += header + options;
 	memset(quote, 0, 20);
 	put16(quote, drill.port);
 	put16(quote + 2, peer->port);
 	put32(quote + 4, seq);
 	quote[12] = 5 << 4;
-	len = 8 + header + 20;
+	len = 8 + header + options + quoted;
 	ip_header(packet, proto, len, drill.peer_addr, drill.host_addr);
 	put16(icmp + 2, drill.family == AF_INET ? fold(sum(0, icmp, len)) : checksum(packet, proto, icmp, len));
 	drill.event = now_us();

@@ -216,7 +216,12 @@ TEST_F(ip, absurd_lengths_and_flags)
 	n = send(p.client, big, 1 << 24, MSG_DONTWAIT);
 	EXPECT_LT(0, n);
 	EXPECT_GT(1 << 24, n);
+	/* The kernel cuts a call at what fits into an int, in whole pages. */
+	EXPECT_EQ(-1, send(p.client, big, 1ul << 31, MSG_DONTWAIT));
+	EXPECT_TRUE(errno == EAGAIN || errno == EFAULT);
 	EXPECT_EQ(1, recv(p.server, &c, 1, MSG_CMSG_CLOEXEC));
+	EXPECT_EQ(-1, recv(p.client, &c, 1ul << 31, MSG_DONTWAIT));
+	EXPECT_TRUE(errno == EAGAIN || errno == EFAULT);
 	EXPECT_EQ(-1, recv(p.client, &c, (size_t)-1, MSG_DONTWAIT));
 	EXPECT_TRUE(errno == EAGAIN || errno == EFAULT);
 }
