@@ -14,7 +14,7 @@ opening() {
 	shift 3
 	# What RFC 9293 counts as hard; the others it counts as soft.
 	case $type.$code in 3.[2-4] | 1.4) clause=SHLD-26 ;; esac
-	prove "$clause: ICMP$* type $type code $code in SYN-SENT: CLOSED, $error" "$@" <<-EOF
+	prove "$clause: ICMP${*:+, IPv6}, type $type code $code in SYN-SENT: CLOSED, $error" "$@" <<-EOF
 	$in_syn_sent
 	< icmp $type $code seq 0
 	state CLOSED
@@ -54,7 +54,7 @@ EOF
 
 # RFC 792: eight octets of the header are quoted at least: the ports and the number.
 quoted() {
-	prove "MUST-54: an ICMP error counts that quotes eight octets of a segment$*, with less it is ignored" "$@" <<-EOF
+	prove "MUST-54: an ICMP error counts that quotes eight octets of a segment${*:+, IPv6}, with less it is ignored" "$@" <<-EOF
 	$in_syn_sent
 	< icmp $type $code seq 0 cut 7
 	< icmp $type $code seq 0 cut 0
@@ -63,7 +63,7 @@ quoted() {
 	< icmp $type $code seq 0 cut 8
 	state CLOSED
 	EOF
-	prove "MUST-54: an ICMP error counts that quotes a segment with IP options or an extension header$*" "$@" <<-EOF
+	prove "MUST-54: an ICMP error counts that quotes a segment with IP options or an extension header${*:+, IPv6}" "$@" <<-EOF
 	$in_syn_sent
 	< icmp $type $code seq 1 options 1
 	> nothing 100
