@@ -12,11 +12,15 @@ server='' client='' # set by setup_ns
 
 # count NS STATE [PORT]: how many objects are in it there.
 count() {
-	in_ns "$1" cat /proc/net/rtcpfsm |
-		awk -v s="$2" -v p="${3:-}" 'NR > 1 && $3 == s && (p == "" || $1 ~ ":" p "$") { n++ } END { print n + 0 }'
+	local line lines n=0
+	look "$1" rtcpfsm
+	for line in "${lines[@]:1}"; do
+		if [[ $line =~ ^\ *[^\ ]+:([0-9]+)\ +[^\ ]+\ +"$2"\  && ( -z ${3:-} || ${BASH_REMATCH[1]} = "${3:-}" ) ]]; then n=$((n + 1)); fi
+	done
+	echo $n
 }
 counts() { [ "$(count "$1" "$2" "$3")" = "$4" ] || { count "$@"; false; }; }
-drops() { in_ns "$server" cat /proc/net/rtcpfsm_stat | awk '$1 == "drop" && $2 ~ /^(listen-overflow|accept-queue-full)$/ { n += $3 } END { print n + 0 }'; }
+drops() { echo $(($(stat_of "$server" drop listen-overflow) + $(stat_of "$server" drop accept-queue-full))); }
 dropped_since() { [ "$(drops)" -gt "$1" ]; }
 
 accept_queue() {

@@ -24,12 +24,17 @@ bad_net() {
 	in_ns "$router" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
 	net=0
 	for ns in "$client" "$server"; do
-		ip -n "$ns" link set "v$net" gso_max_segs 1
-		ip -n "$router" link set "v$net" gso_max_segs 1
-		ip -n "$ns" route add default via "10.9.$net.2"
-		ip -n "$ns" -6 route add default via "fd09:$net::2"
+		in_batch "$ns" <<-END
+		link set v$net gso_max_segs 1
+		route add default via 10.9.$net.2
+		route add default via fd09:$net::2
+		END
 		net=1
 	done
+	in_batch "$router" <<-END
+	link set v0 gso_max_segs 1
+	link set v1 gso_max_segs 1
+	END
 }
 
 # impair SEED NETEM-ARGUMENT..: both directions, each with a seed of its own made from SEED.
@@ -55,7 +60,7 @@ transfer() {
 	: >"$work/server"
 	RTCPFSM_PROTO=$proto nsenter --net="/run/netns/$server" -- "$here/netem" serve "$address" "$transfer_port" "$down" "$up" "$@" >"$work/server" 2>&1 &
 	serving=$!
-	if ! wait_until "$transfer_patience" grep -q listening "$work/server"; then
+	if ! wait_until "$transfer_patience" says "$work/server" listening; then
 		cat "$work/server"
 		kill "$serving" 2>/dev/null
 		return 1

@@ -21,7 +21,14 @@ fi
 host='' # set by setup_ns
 
 # only_time_wait: the namespace shows nothing but the header and TIME-WAITs.
-only_time_wait() { in_ns "$host" cat /proc/net/rtcpfsm | awk 'NR > 1 && $3 != "TIME-WAIT" { print; bad = 1 } END { exit bad }'; }
+only_time_wait() {
+	local line lines bad=0
+	look "$host" rtcpfsm
+	for line in "${lines[@]:1}"; do
+		if [[ $line != *' TIME-WAIT '* ]]; then echo "$line" && bad=1; fi
+	done
+	return $bad
+}
 
 try() { in_ns "$host" env RTCPFSM_PROTO="$proto" "$here/failslab" "$@"; }
 # Looking often would cost more than waiting, in virtual time.

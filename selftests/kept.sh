@@ -47,12 +47,19 @@ users() {
 }
 unused() { [ "$(users)" = 0 ]; }
 
+# deserted NS: the table there has nothing but its header.
+deserted() {
+	local lines
+	look "$1" rtcpfsm
+	[ ${#lines[@]} = 1 ]
+}
+
 # becomes_idle NS: within 1,000 seconds nothing is left there, no socket, request or TIME-WAIT, and the module is free. Looking
 # often would cost more than waiting, where time is virtual.
 becomes_idle() {
 	local i
 	for ((i = 0; i < 500; i++)); do
-		if unused && in_ns "$1" awk 'NR > 1 { left = 1 } END { exit left }' /proc/net/rtcpfsm; then return; fi
+		if unused && deserted "$1"; then return; fi
 		sleep 2
 	done
 	in_ns "$1" head -n 10 /proc/net/rtcpfsm

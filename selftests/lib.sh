@@ -14,11 +14,11 @@
 # RTCPFSM_PROTO is the IP protocol under test: 253, or 6 to put the host's own TCP to
 # the same test (what only the module has is then left out).
 
-# kselftest's runner makes output come by lines with a library of coreutils, which would be loaded into each program of each test.
-unset LD_PRELOAD _STDBUF_I _STDBUF_O _STDBUF_E
-
 proto=${RTCPFSM_PROTO:-253}
-here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
+# A fork or the start of a program takes a debug kernel ten million instructions or more: below, the shell does itself what it can.
+cd "${BASH_SOURCE[0]%/*}" && here=$PWD && cd "$OLDPWD" || exit
+# The kselftest runner's line buffering is for the output of this shell, which has none: each program would load it.
+unset LD_PRELOAD
 namespaces=()
 
 # The kernel's KTAP functions: beside an installed test, in the tree KSFT_DIR, or in the cached source.
@@ -43,57 +43,92 @@ begin() {
 # finish: the totals; exits 0 only when every planned point passed.
 finish() { ktap_finished; }
 
+# kill_in NS..: kills every program in these namespaces.
+kill_in() {
+	local ns process
+	for process in /proc/[1-9]*; do
+		for ns; do
+			if [ "$process/ns/net" -ef "/run/netns/$ns" ]; then kill -9 "${process#/proc/}" 2>/dev/null || true; fi
+		done
+	done
+}
+
 # Programs of a dead namespace hold it: they go first.
 cleanup() {
-	local ns
-	for ns in "${namespaces[@]}"; do
-		ip netns pids "$ns" 2>/dev/null | xargs -r kill -9 2>/dev/null || true
-		ip netns del "$ns" 2>/dev/null || true
-	done
+	local lines
+	if [ ${#namespaces[@]} -gt 0 ]; then
+		kill_in "${namespaces[@]}"
+		printf -v lines 'netns del %s\n' "${namespaces[@]}"
+		ip -force -batch - <<<"$lines" 2>/dev/null || true
+	fi
 	namespaces=()
 	if [ -n "${work:-}" ]; then rm -rf "$work"; fi
 }
 
 # setup_ns NAME..: a namespace each, loopback up; the variable NAME holds its real name.
 setup_ns() {
-	local name ns
+	local name lines
 	for name; do
-		ns=$name-$$
-		ip netns add "$ns"
-		namespaces+=("$ns")
-		ip -n "$ns" link set lo up
-		printf -v "$name" %s "$ns"
+		printf -v "$name" %s "$name-$$"
+		namespaces+=("$name-$$")
 	done
+	printf -v lines "netns add %s-$$\n" "$@"
+	ip -batch - <<<"$lines"
+	for name; do ip -n "$name-$$" link set lo up; done
 }
+
+# in_batch NS <LINES: each is what `ip` could be told, in one process.
+in_batch() { ip -n "$1" -batch -; }
 
 # veth_pair A B [NET]: joins the namespaces of setup_ns by a link: 10.9.NET.1 and fd09:NET::1 in
 # A, .2 and ::2 in B, devices vNET at both ends. NET is 0 if left out.
 veth_pair() {
 	local a=${!1} b=${!2} net=${3:-0}
-	ip link add "v$net" netns "$a" type veth peer name "v$net" netns "$b"
-	ip -n "$a" addr add "10.9.$net.1/24" dev "v$net"
-	ip -n "$b" addr add "10.9.$net.2/24" dev "v$net"
-	ip -n "$a" addr add "fd09:$net::1/64" dev "v$net" nodad
-	ip -n "$b" addr add "fd09:$net::2/64" dev "v$net" nodad
-	ip -n "$a" link set "v$net" up
-	ip -n "$b" link set "v$net" up
+	in_batch "$a" <<-END
+	link add v$net type veth peer name v$net netns $b
+	addr add 10.9.$net.1/24 dev v$net
+	addr add fd09:$net::1/64 dev v$net nodad
+	link set v$net up
+	END
+	in_batch "$b" <<-END
+	addr add 10.9.$net.2/24 dev v$net
+	addr add fd09:$net::2/64 dev v$net nodad
+	link set v$net up
+	END
 }
 
 # in_ns NS COMMAND..: runs it there (NS is a real name, as setup_ns gave it).
 # Not by `ip netns exec`, whose mounts take a second in a debug kernel: /sys stays that of the caller's namespace.
 in_ns() { nsenter --net="/run/netns/$1" -- "${@:2}"; }
 
+# look NS FILE: the array `lines` is that file of /proc/net there.
+look() { mapfile -t lines < <(exec nsenter --net="/run/netns/$1" -- cat "/proc/net/$2"); }
+
 # stat_of NS KIND NAME: one counter of /proc/net/rtcpfsm_stat there, 0 if it has none.
 stat_of() {
-	# shellcheck disable=SC2016  # awk's variables
-	in_ns "$1" awk -v k="$2" -v n="$3" '$1 == k && $2 == n { sum += $3 } END { print sum + 0 }' /proc/net/rtcpfsm_stat
+	local line lines sum=0
+	look "$1" rtcpfsm_stat
+	for line in "${lines[@]}"; do
+		if [[ $line =~ ^"$2"\ +"$3"\ +([0-9]+) ]]; then sum=$((sum + BASH_REMATCH[1])); fi
+	done
+	echo $sum
 }
 
 # listed NS STATE [PORT]: does /proc/net/rtcpfsm there show an object in STATE (at that local port)?
 listed() {
-	# shellcheck disable=SC2016  # awk's variables
-	in_ns "$1" awk -v s="$2" -v p="${3:-}" 'NR > 1 && $3 == s && (p == "" || $1 ~ ":" p "$") { found = 1 } END { exit !found }' \
-		/proc/net/rtcpfsm
+	local line lines
+	look "$1" rtcpfsm
+	for line in "${lines[@]:1}"; do
+		if [[ $line =~ ^\ *[^\ ]+:([0-9]+)\ +[^\ ]+\ +"$2"\  && ( -z ${3:-} || ${BASH_REMATCH[1]} = "${3:-}" ) ]]; then return 0; fi
+	done
+	return 1
+}
+
+# says FILE WORDS: are they in that file?
+says() {
+	local text=''
+	{ read -r -d '' text <"$1"; } 2>/dev/null || true
+	[[ $text == *"$2"* ]]
 }
 
 # set_sysctl NS NAME VALUE: net.rtcpfsm.NAME there.

@@ -13,9 +13,12 @@ names=(syn_retries synack_retries retries1 retries2 fin_timeout orphan_retries t
 	challenge_ack_limit rmem wmem max_tw_buckets max_syn_backlog msl syncookies ecn keepalive_time keepalive_intvl keepalive_probes
 	notsent_lowat slow_start_after_idle max_orphans keepalive_octet congestion_control)
 
-# lines NS: how many objects its table shows.
-lines() { in_ns "$1" cat /proc/net/rtcpfsm | awk 'END { print NR - 1 }'; }
-shows() { [ "$(lines "$1")" = "$2" ]; }
+# shows NS N: its table shows so many objects.
+shows() {
+	local lines
+	look "$1" rtcpfsm
+	[ $((${#lines[@]} - 1)) = "$2" ]
+}
 
 own_tables() {
 	wait_until 10 listed "$server" ESTABLISHED 7000 &&
@@ -42,7 +45,7 @@ values() {
 	in_ns "$1" bash -c 'cd /proc/sys/net/rtcpfsm; for n; do read -r v <"$n"; echo "$n $v"; done' - "${names[@]}"
 }
 value() { values "$1" | sed -n "s/^$2 //p"; }
-all_there() { [ "$(values "$server" | awk 'NF >= 2' | wc -l)" = "${#names[@]}" ]; }
+all_there() { [ "$(values "$server" | grep -c ' .')" = "${#names[@]}" ]; }
 own_sysctls() {
 	local before after
 	before=$(values "$other")
@@ -113,7 +116,7 @@ forget() {
 }
 # gone NS: its processes go, too.
 gone() {
-	ip netns pids "$1" | xargs -r kill -9 2>/dev/null || true
+	kill_in "$1"
 	forget "$1"
 }
 # A namespace lives as long as anything of it is referred to; its end shows in the devices: the peer of a veth goes.

@@ -38,9 +38,10 @@ ip6_counter() { in_ns "$router" cat /proc/net/snmp6 | awk -v want="$1" '$1 == wa
 transfer() {
 	local address=10.9.1.2 port=$((7000 + RANDOM % 1000)) pid
 	if [ "$1" = 6 ]; then address=fd09:1::2; fi
+	: >"$work/server"
 	RTCPFSM_PROTO=$proto in_ns "$server" "$here/netem" serve "$address" "$port" 0 "$octets" >"$work/server" 2>&1 &
 	pid=$!
-	wait_until 10 grep -q listening "$work/server" || return 1
+	wait_until 10 says "$work/server" listening || return 1
 	RTCPFSM_PROTO=$proto in_ns "$client" "$here/netem" call "$address" "$port" "$octets" 0 "${@:2}" || return 1
 	wait $pid || { cat "$work/server"; return 1; }
 }

@@ -104,10 +104,16 @@ send C 5840
 EOF
 
 # packets NS DEVICE rx|tx: how many there were.
-packets() { in_ns "$1" cat /proc/net/dev | awk -v d="$2:" -v f="$3" '$1 == d { print $(f == "rx" ? 3 : 11) }'; }
-octets=$((4 << 20))
-# A kernel with checkers takes a minute for so much.
-if [ -e /sys/kernel/debug/kmemleak ]; then octets=$((1 << 20)); fi
+packets() {
+	local line lines field at=10
+	if [ "$3" = rx ]; then at=2; fi
+	look "$1" dev
+	for line in "${lines[@]}"; do
+		read -r -a field <<<"$line"
+		if [ "${field[0]}" = "$2:" ]; then echo "${field[at]}"; fi
+	done
+}
+octets=$((2 << 20))
 # So many segments of the largest kind that the links carry, IPv4 or IPv6 with timestamps.
 segments=$((octets / 1448))
 # moved FAMILY: the server sends so much to the client and back, octet for octet; the packets that the server sent: $sent.

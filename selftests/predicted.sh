@@ -18,12 +18,18 @@ fi
 states=(CLOSED LISTEN SYN-SENT SYN-RECEIVED ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 CLOSE-WAIT CLOSING LAST-ACK TIME-WAIT)
 number=0
 
+# The scripts by the state that they start in: each is looked at once.
+declare -A starting=()
+for file in "$scripts"/*.drill; do
+	read -r -a words <"$file"
+	starting[${words[7]}]+=" $file"
+done
+
 # foretold STATE: every script that starts there. Their first lines: # --family F seed S starts in STATE injects N expects M
 foretold() {
 	local file family seed bad=0 injects=0 expects=0 count=0 words
-	for file in "$scripts"/*.drill; do
+	for file in ${starting[$1]:-}; do
 		read -r -a words <"$file"
-		if [ "${words[7]}" != "$1" ]; then continue; fi
 		family=${words[2]} seed=${words[4]}
 		injects=$((injects + words[9])) expects=$((expects + words[11])) count=$((count + 1)) number=$((number + 1))
 		"$drill_program" --netns "$host" --proto "$proto" --family "$family" --port $((7000 + number % 10000)) \

@@ -161,7 +161,7 @@ nsenter --net="/run/netns/$target" -- "$here/syn_flood" serve 10.9.7.1 7000 64 >
 nsenter --net="/run/netns/$target" -- "$here/churn" serve fd09:7::1 7100 &
 nsenter --net="/run/netns/$flooder" -- "$here/churn" flood fd09:7::1 7100 fd09:7::2 &
 disown -a
-wait_until 10 grep -q listening "$work/serve.out"
+wait_until 10 says "$work/serve.out" listening
 end=$((SECONDS + seconds))
 jobs=()
 for part in transfers storms floods served resets readers writers spaces; do
@@ -172,7 +172,7 @@ watch
 wait "${jobs[@]}" || true
 check "everything at once for $seconds s: nothing failed" each_worked
 ktap_print_msg "$(figures)"
-for ns in "$flooder" "$target"; do ip netns pids "$ns" | xargs -r kill -9; done
+kill_in "$flooder" "$target"
 check 'all of it ends, and the module is free' all_idle
 check 'the slabs of the module have no more objects than before' objects_are "$work/before"
 # The directory of this test stays.

@@ -19,13 +19,15 @@ tests_in() {
 
 # add_void NS: a device in NS whose addresses 198.51.100.2 and 2001:db8:1::2 swallow everything.
 add_void() {
-	ip -n "$1" link add void0 type veth peer name void1
-	ip -n "$1" addr add 198.51.100.1/24 dev void0
-	ip -n "$1" addr add 2001:db8:1::1/64 dev void0 nodad
-	ip -n "$1" link set void0 up
-	ip -n "$1" link set void1 up
-	ip -n "$1" neigh add 198.51.100.2 lladdr 02:00:00:00:00:99 dev void0 nud permanent
-	ip -n "$1" neigh add 2001:db8:1::2 lladdr 02:00:00:00:00:99 dev void0 nud permanent
+	in_batch "$1" <<-END
+	link add void0 type veth peer name void1
+	addr add 198.51.100.1/24 dev void0
+	addr add 2001:db8:1::1/64 dev void0 nodad
+	link set void0 up
+	link set void1 up
+	neigh add 198.51.100.2 lladdr 02:00:00:00:00:99 dev void0 nud permanent
+	neigh add 2001:db8:1::2 lladdr 02:00:00:00:00:99 dev void0 nud permanent
+	END
 	export SOCKETS_VOID4=198.51.100.2 SOCKETS_VOID6=2001:db8:1::2
 }
 

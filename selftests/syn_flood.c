@@ -6,7 +6,8 @@
  *   syn_flood syns ADDRESS PORT COUNT			so many SYNs, each from a random address of 10.128.0.0/9 and port
  *   syn_flood acks ADDRESS PORT COUNT			the same with ACKs of random numbers
  *   syn_flood client ADDRESS PORT COUNT SECONDS	connects again and again, so often, and has some octets echoed each time;
- *							fails when one is not served within SECONDS
+ *							fails when one is not served within SECONDS; COUNT 0: three times
+ *							at least, and until SIGTERM
  *
  * RTCPFSM_PROTO names the protocol, 253 if unset. IPv4 only. Every random number is made from one seed.
  */
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -145,6 +147,25 @@ static void be_served(int seconds)
 	close(fd);
 }
 
+/* SIGTERM must not interrupt a connection, which would then count as failed. */
+static void be_served_until_told(int seconds)
+{
+	sigset_t term, pending;
+	long count = 0;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, NULL);
+	do {
+		be_served(seconds);
+		count++;
+		/* The flood shall have most of the processor's time. */
+		usleep(50000);
+		sigpending(&pending);
+	} while (count < 3 || !sigismember(&pending, SIGTERM));
+	printf("served %ld times\n", count);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 4 ? argv[1] : "";
@@ -160,9 +181,11 @@ int main(int argc, char **argv)
 		serve(count);
 	else if (!strcmp(what, "syns") || !strcmp(what, "acks"))
 		flood(what[0] == 'a', count);
-	else if (!strcmp(what, "client") && argc == 6)
+	else if (!strcmp(what, "client") && argc == 6 && count)
 		for (long i = 0; i < count; i++)
 			be_served(atoi(argv[5]));
+	else if (!strcmp(what, "client") && argc == 6)
+		be_served_until_told(atoi(argv[5]));
 	else
 		errx(2, "what is '%s'?", what);
 	return 0;

@@ -11,9 +11,10 @@ bad_net
 
 # capture SIDE DEVICE: tcpdump there, its file $work/SIDE.pcap.
 capture() {
+	: >"$work/$1.tcpdump"
 	nsenter --net="/run/netns/${!1}" -- tcpdump -Z root -U -B 32768 -s 160 -i "$2" -w "$work/$1.pcap" 2>"$work/$1.tcpdump" &
 	tcpdumps+=($!)
-	wait_until 10 grep -q 'listening on' "$work/$1.tcpdump"
+	wait_until 10 says "$work/$1.tcpdump" "listening on"
 }
 # settled FILE: it does not grow. The kernel hands packets over each second at the latest.
 settled() {
@@ -49,8 +50,6 @@ tiny() {
 }
 
 mib=$((1 << 20))
-# In a kernel with checkers, each of whose segments takes ten times as long, half as much.
-if [ -e /sys/kernel/debug/kmemleak ]; then mib=$((1 << 19)); fi
 # So slow that each segment comes by itself, in a kernel with checkers too: those that wait together are acknowledged together (MUST-59).
 impair 1 delay 10ms rate 8mbit
 check 'a bulk transfer without loss is seen at both ends' watched 4 $((4 * mib)) 0
