@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The octets of a stream: the send queue, made of page fragments that segments refer to, and the receive queue.
 //!
+//! A segment with just the octets of one queued packet leaves as a clone of it, as in Linux's TCP: its header stands in the room before
+//! those octets, so that there is one clone at a time. All others are packets of their own that refer to the same pages.
+//!
 //! Nothing here knows sequence numbers: positions are octets from the start of the send queue.
 
 use super::guard::Guard;
