@@ -54,14 +54,14 @@ impl Acks {
 }
 
 impl<L: RecordList> Tcb<L> {
-    /// Tells whether a reader waits for data. Many segments that arrive as one packet are then acknowledged when he has read them, which
+    /// Tells whether a reader waits for data. Many segments that arrive as one packet are then acknowledged when they have been read, which
     /// is soon, and with the room that this makes: one ACK, where there would be two. To be called before `on_segment`.
     #[inline]
     pub(crate) fn set_reader_waits(&mut self, waits: bool) {
         self.acks.reader_waits = waits;
     }
 
-    /// Whether data was left to the reader to be acknowledged. He has read some of it.
+    /// Whether data was left to the reader to be acknowledged, which has read some of it.
     #[inline]
     pub(super) fn reader_owes_ack(&self) -> bool {
         self.acks.deadline.is_some()

@@ -92,7 +92,7 @@ fn shld_19_every_second_full_segment_is_acknowledged() {
 }
 
 #[test]
-fn much_data_that_comes_at_once_is_acknowledged_by_who_reads_it() {
+fn much_data_that_comes_at_once_is_acknowledged_when_it_is_read() {
     const ROOM: u32 = 60_000;
     const RUN: u32 = 17_000;
     let mut calm = Calm::new();
@@ -114,13 +114,13 @@ fn much_data_that_comes_at_once_is_acknowledged_by_who_reads_it() {
     calm.waits();
     calm.host.user(UserCall::Read);
     calm.acked();
-    // Who does not come to read it is not waited for any longer than others.
+    // A reader that does not come is not waited for any longer than others.
     comes(&mut calm, RUN);
     calm.waits();
     assert_eq!(calm.host.time_left(), DELAY);
     calm.host.fire();
     calm.acked();
-    // Little data is none of his business.
+    // Little data is none of its business.
     comes(&mut calm, 1_000);
     calm.waits();
     calm.host.user(UserCall::Read);
