@@ -8,7 +8,7 @@ set -euo pipefail
 . "${0%/*}/paths.sh"
 # shellcheck source-path=SCRIPTDIR source=talk.sh
 . "${0%/*}/talk.sh"
-begin 8
+begin 9
 setup_ns host hungry
 
 # burst N TIME PAUSE: so many segments of 1400 octets after PAUSE ms, each acknowledged and read at once; the peer's clock
@@ -133,7 +133,23 @@ set_sysctl "$hungry" wmem '4194304 4194304 4194304'
 	tell hungry send c 2000000
 } >"$work/answers" || ktap_exit_fail_msg "$(cat "$work/answers")"
 read -r least some most </proc/sys/net/rtcpfsm/mem
-echo 0 0 0 >/proc/sys/net/rtcpfsm/mem
+# Time is virtual: the script below has sent its first segment long before, and waits.
+(sleep 0.5 && echo 0 0 0 >/proc/sys/net/rtcpfsm/mem) &
+prove 'sysctl mem: beyond the limit what waits behind a gap gives way to what is next' <<EOF
+$in_established
+option C quickack 1
+< A seq 2801 len 1400
+> A ack 1
+sleep 1000
+< A seq 1 len 1400
+> A ack 1401
+recv C 1400
+< A seq 1401 len 1400
+> A ack 2801
+recv C 1400
+inq C 0
+EOF
+wait $!
 prove 'sysctl mem: beyond the limit a stream that is read goes on packet by packet, and nothing else is taken' <<EOF
 $in_established
 option C quickack 1
