@@ -67,6 +67,9 @@ clang_name() { if [ "$llvm" = 1 ]; then echo clang; else echo "clang$llvm"; fi; 
 
 # kmake ARGS..: make for a kernel tree or a module, with the toolchain that find_toolchain found.
 kmake() {
+	local libclang=/usr/lib/llvm$llvm/lib
+	# bindgen would take the newest one that is here.
+	if [ -d "$libclang" ]; then local -x LIBCLANG_PATH=$libclang; fi
 	PATH=$(dirname "$rustc"):$PATH make LLVM="$llvm" BINDGEN="$bindgen" RUST_LIB_SRC="$rust_src" "$@"
 }
 
@@ -80,7 +83,9 @@ fragments() {
 options() {
 	{
 		fragments "$1" | xargs cat
-		if [ "$(clang_major "$(clang_name)")" = "$(llvm_of_rustc)" ]; then echo CONFIG_RUST_INLINE_HELPERS=y; fi
+		if [ "$(clang_major "$(clang_name)")" = "$(llvm_of_rustc)" ] && grep -qs '^config RUST_INLINE_HELPERS' "$(kernel_source)/lib/Kconfig.debug"; then
+			echo CONFIG_RUST_INLINE_HELPERS=y
+		fi
 	} | awk '
 		/^CONFIG_/                 { split($0, f, "=");  name = f[1] }
 		/^# CONFIG_.* is not set$/ { name = $2 }

@@ -82,13 +82,15 @@ readers() {
 		sleep 0.1
 	done
 }
-# The settings of others than the transfers' may also become absurd.
+# The settings of others than the transfers' may also become absurd. Those of the target that a SYN agrees to stay: a handshake by cookie
+# is reset if they have changed before its ACK comes.
 writers() {
-	local i=0 all=(timestamps sack window_scaling ecn congestion_control slow_start_after_idle)
-	local values=('0 1' '0 1' '0 1' '0 1 2' 'cubic reno' '0 1') some=() ns name
+	local i=0 all=(congestion_control slow_start_after_idle timestamps sack window_scaling ecn)
+	local values=('cubic reno' '0 1' '0 1' '0 1' '0 1' '0 1 2') some=() ns name
 	until over; do
 		for ns in "$client" "$server" "$stormy" "$target"; do
 			name=$((RANDOM % ${#all[@]}))
+			if [ "$ns" = "$target" ]; then name=$((RANDOM % 2)); fi
 			read -r -a some <<<"${values[name]}"
 			set_sysctl "$ns" "${all[name]}" "${some[RANDOM % ${#some[@]}]}" && done_once write
 		done

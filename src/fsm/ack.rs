@@ -22,6 +22,10 @@ const FULL_SEGMENT: u16 = 536;
 /// No link carries so many octets in one segment: it has never left this host, or a lower layer has joined many.
 const BEYOND_LINKS: u32 = 16 * 1024;
 
+/// The longest that an ACK waits which is left to a reader that is about to run. The peer's probe of its tail comes no earlier (RFC 8985
+/// section 7.2): it knows nothing of readers.
+const READER_DELAY: Duration = Duration::from_ms(2);
+
 /// What is known of the acknowledgments that we owe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Acks {
@@ -95,9 +99,23 @@ impl<L: RecordList> Tcb<L> {
         {
             acks.quick = acks.quick.saturating_sub(1);
             self.ack_due = true;
-        } else if acks.deadline.is_none() {
+        } else {
             // SHLD-18, MUST-40.
-            acks.deadline = Some(now + MAX_ACK_DELAY);
+            let delay = if left_to_reader {
+                READER_DELAY
+            } else {
+                MAX_ACK_DELAY
+            };
+            let deadline = now + delay;
+            acks.deadline = Some(acks.deadline.map_or(deadline, |at| at.min(deadline)));
+        }
+    }
+
+    /// The memory of the receive buffer is half used: what the peer keeps until it is acknowledged may be in our way, too, where both
+    /// are one host. An ACK that waits goes out.
+    pub(crate) fn acknowledge_for_room(&mut self) {
+        if self.acks.deadline.is_some() {
+            self.ack_due = true;
         }
     }
 

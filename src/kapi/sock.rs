@@ -274,7 +274,7 @@ impl<P: Protocol> Sock<P> {
     /// What the socket's namespace has: as `PerNamespace::of`, but found at once.
     #[inline]
     pub(crate) fn per_net(&self) -> &P::PerNet {
-        // SAFETY: Written by `init_raw`. A socket keeps its namespace alive, and the module, and both keep the value.
+        // SAFETY: Written by `init_raw`. A program's socket keeps its namespace alive, and the module, and both keep the value.
         unsafe { (*self.storage()).per_net.as_ref() }
     }
 

@@ -87,11 +87,12 @@ impl<P: Protocol> Guard<'_, P> {
         }
     }
 
-    /// Sleeps until something was appended to the receive queue, or the socket's state changed.
-    pub(crate) fn wait_for_data(&mut self, patience: &mut Patience) -> Result {
+    /// Sleeps until something was appended to the receive queue, or the socket's state changed. `reads`: what comes will be taken
+    /// from the queue, not only looked at.
+    pub(crate) fn wait_for_data(&mut self, patience: &mut Patience, reads: bool) -> Result {
         let tail = self.receive_queue_tail();
         self.watch_tail(!tail.is_null());
-        self.set_reader_waits(true);
+        self.set_reader_waits(reads);
         // SAFETY: The process owns the socket; the tail is only compared.
         let result = unsafe { bindings::sk_wait_data(self.sk().raw(), &mut patience.0, tail) };
         self.watch_tail(false);

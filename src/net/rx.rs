@@ -218,6 +218,9 @@ pub(crate) fn process<'a>(sk: &mut Locked<'_>, arrived: Arrived<'a>) -> Taken<'a
     }
     if queued {
         effects::update_room(sk);
+        if sk.sk().rmem_alloc() > sk.sk().rcvbuf() / 2 {
+            sk.tcb.acknowledge_for_room();
+        }
     }
     effects::apply(sk, &out, now, &config);
     Taken::Done

@@ -47,7 +47,7 @@ pub(crate) fn read(
             break Ok(());
         }
         if moved == 0 {
-            if let Err(error) = sk.wait_for_data(&mut patience) {
+            if let Err(error) = sk.wait_for_data(&mut patience, true) {
                 break Err(error);
             }
         } else {

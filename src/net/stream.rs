@@ -196,7 +196,7 @@ pub(crate) fn receive(
             sk.flush_backlog();
             continue;
         }
-        if let Err(error) = sk.wait_for_data(&mut patience) {
+        if let Err(error) = sk.wait_for_data(&mut patience, !peek) {
             break Err(error);
         }
     };

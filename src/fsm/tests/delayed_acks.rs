@@ -114,10 +114,12 @@ fn much_data_that_comes_at_once_is_acknowledged_when_it_is_read() {
     calm.waits();
     calm.host.user(UserCall::Read);
     calm.acked();
-    // A reader that does not come is not waited for any longer than others.
+    // A reader that does not come is not waited for as long as others, also where an ACK waited already.
+    comes(&mut calm, 1_000);
+    assert_eq!(calm.host.time_left(), DELAY);
     comes(&mut calm, RUN);
     calm.waits();
-    assert_eq!(calm.host.time_left(), DELAY);
+    assert_eq!(calm.host.time_left(), Duration::from_ms(2));
     calm.host.fire();
     calm.acked();
     // Little data is none of its business.
@@ -127,6 +129,27 @@ fn much_data_that_comes_at_once_is_acknowledged_when_it_is_read() {
     calm.waits();
     comes(&mut calm, 1_000);
     calm.acked();
+}
+
+#[test]
+fn an_ack_that_waits_goes_out_when_memory_is_short() {
+    let mut calm = Calm::new();
+    calm.host.tcb.acknowledge_for_room();
+    assert!(calm
+        .host
+        .tcb
+        .next_segment(calm.host.now, &calm.host.cfg)
+        .is_none());
+    calm.text(100);
+    calm.waits();
+    calm.host.tcb.acknowledge_for_room();
+    let ack = calm
+        .host
+        .tcb
+        .next_segment(calm.host.now, &calm.host.cfg)
+        .unwrap();
+    assert_eq!(ack.ack, raw(calm.next));
+    assert_ne!(calm.host.timer(), Some(TimerKind::DelayedAck));
 }
 
 #[test]
