@@ -111,8 +111,8 @@ impl<L: RecordList> Tcb<L> {
         }
     }
 
-    /// The memory of the receive buffer is half used: what the peer keeps until it is acknowledged may be in our way, too, where both
-    /// are one host. An ACK that waits goes out.
+    /// Small segments have used half of the receive buffer's memory. They are merged, but not as long as a peer on this host keeps them
+    /// until they are acknowledged: an ACK that waits goes out.
     pub(crate) fn acknowledge_for_room(&mut self) {
         if self.acks.deadline.is_some() {
             self.ack_due = true;

@@ -200,6 +200,7 @@ pub(crate) fn process<'a>(sk: &mut Locked<'_>, arrived: Arrived<'a>) -> Taken<'a
         urgent::announced(sk, ahead);
     }
     let queued = out.deliver.is_some() || out.hold.is_some();
+    let mostly_memory = segment.payload_len < skb.truesize() / 4;
     if queued {
         sk.tcb.note_packet(now, segment, skb.truesize());
         skb.pull(header_len);
@@ -218,7 +219,7 @@ pub(crate) fn process<'a>(sk: &mut Locked<'_>, arrived: Arrived<'a>) -> Taken<'a
     }
     if queued {
         effects::update_room(sk);
-        if sk.sk().rmem_alloc() > sk.sk().rcvbuf() / 2 {
+        if mostly_memory && sk.sk().rmem_alloc() > sk.sk().rcvbuf() / 2 {
             sk.tcb.acknowledge_for_room();
         }
     }
