@@ -6,9 +6,9 @@
 # kselftest take (600). LEAKS=all: the kernel's search for leaked memory in every guest.
 #
 # A test says what guest it wants in its header, "# guest:" and a list: virtual-time (one CPU, waiting costs nothing), leaks (leaked memory
-# is searched for afterwards); VIRTUAL_TIME=1: the former, for all. A debug guest spends more than half its instructions on remembering who allocated what for that
-# search: it is for the tests that go through all that allocates, and not for those that walk the same paths segment by
-# segment. What the module's own caches hold when it goes is checked everywhere.
+# is searched for afterwards). VIRTUAL_TIME=1: the former, for all. A debug guest spends more than half its instructions on remembering
+# who allocated what for that search: it is for the tests that go through all that allocates, and not for those that walk the same
+# paths segment by segment. What the module's own caches hold when it goes is checked everywhere.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
