@@ -50,6 +50,8 @@ struct segment {
 	uint8_t flags;
 	uint16_t mss;
 	int scale;
+	bool stamped;
+	uint32_t stamp;
 	int blocks;
 	uint32_t block[4][2];
 };
@@ -115,7 +117,10 @@ static void options(struct segment *s, const uint8_t *p, const uint8_t *end)
 			s->mss = be16(p + 2);
 		else if (p[0] == 3 && p[1] == 3)
 			s->scale = p[2];
-		else if (p[0] == 5)
+		else if (p[0] == 8 && p[1] == 10) {
+			s->stamped = true;
+			s->stamp = be32(p + 2);
+		} else if (p[0] == 5)
 			for (int i = 2; i + 8 <= p[1] && s->blocks < 4; i += 8, s->blocks++) {
 				s->block[s->blocks][0] = be32(p + i);
 				s->block[s->blocks][1] = be32(p + i + 4);
@@ -262,13 +267,32 @@ static void prompt_out(const struct segment *s)
 	}
 }
 
+/*
+ * Is it dropped, its ACK unread? So is one that is old as a whole (RFC 9293 3.10.7.4), and one whose timestamp is older than
+ * that of a segment from before the last ACK sent (RFC 7323 5.3): an ACK that another has overtaken.
+ */
+static bool is_old(const struct segment *s)
+{
+	static uint32_t recent;
+	static bool any_recent;
+	uint32_t seq = s->seq - remote.isn;
+
+	if (!(s->flags & SYN)) {
+		if (s->stamped && any_recent && (int32_t)(s->stamp - recent) < 0)
+			return true;
+		if (s->len ? seq + s->len <= arrived : seq < arrived)
+			return true;
+	}
+	if (s->stamped && seq <= acknowledged) {
+		recent = s->stamp;
+		any_recent = true;
+	}
+	return false;
+}
+
 static void received(const struct segment *s)
 {
-	uint32_t seq = s->seq - remote.isn;
-	/* One that is old as a whole is dropped, its ACK unread (RFC 9293 3.10.7.4). */
-	bool old = !(s->flags & SYN) && (s->len ? seq + s->len <= acknowledged : seq < acknowledged);
-
-	if (s->flags & ACK && local.known && !old) {
+	if (s->flags & ACK && local.known && !is_old(s)) {
 		learn(s->ns, 0, s->ack - local.isn);
 		for (int i = 0; i < s->blocks; i++)
 			learn(s->ns, s->block[i][0] - local.isn, s->block[i][1] - local.isn);
@@ -293,8 +317,8 @@ static void both(const struct segment *s)
 		prompt_out(s);
 		sent(s);
 	} else {
-		prompt_in(s);
 		received(s);
+		prompt_in(s);
 	}
 }
 

@@ -30,7 +30,7 @@ class Capture:
                              (20 + len(options)) // 4 << 4, flags, window, 0, 0) + options
         ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(header) + length, 0, 0, 64, 253, 0, source, target)
         frame = bytes(12) + b"\x08\x00" + ip + header + bytes(length)
-        kept = frame[:128]
+        kept = frame[:160]
         self.packets.append(struct.pack("<IIII", ms // 1000, ms % 1000 * 1000, len(kept), len(frame)) + kept)
 
 
@@ -108,6 +108,16 @@ class WireSanity(unittest.TestCase):
         self.assertEqual(self.violated(c, self.SENDER), set())
         c.add(61, "out", 3001, 1, 1000)
         self.assertEqual(self.violated(c, self.SENDER), {"sacked"})
+
+    def test_selectively_acknowledged_by_an_ack_that_was_overtaken(self):
+        for stamp, violated in ((8, set()), (9, {"sacked"})):
+            block = bytes([1, 1, 5, 10]) + struct.pack(">II", 3001 - 500, 4001 - 500)
+            stamped = bytes([1, 1, 8, 10])
+            c = self.sender()
+            c.add(50, "in", 1, 2001, options=stamped + struct.pack(">II", 9, 0))
+            c.add(51, "in", 1, 2001, options=stamped + struct.pack(">II", stamp, 0) + block)
+            c.add(61, "out", 3001, 1, 1000)
+            self.assertEqual(self.violated(c, self.SENDER), violated)
 
     def test_too_long(self):
         c = self.sender()
