@@ -10,16 +10,11 @@ set -euo pipefail
 
 server='' client='' # set by setup_ns
 
-# count NS STATE [PORT]: how many objects are in it there.
-count() {
-	local line lines n=0
-	look "$1" rtcpfsm
-	for line in "${lines[@]:1}"; do
-		if [[ $line =~ ^\ *[^\ ]+:([0-9]+)\ +[^\ ]+\ +"$2"\  && ( -z ${3:-} || ${BASH_REMATCH[1]} = "${3:-}" ) ]]; then n=$((n + 1)); fi
-	done
-	echo $n
+# counts NS STATE PORT NUMBER: are there so many?
+counts() {
+	count_listed "$1" "$2" "$3"
+	[ "$listed_count" = "$4" ] || { echo "$listed_count in $2"; false; }
 }
-counts() { [ "$(count "$1" "$2" "$3")" = "$4" ] || { count "$@"; false; }; }
 drops() { echo $(($(stat_of "$server" drop listen-overflow) + $(stat_of "$server" drop accept-queue-full))); }
 dropped_since() { [ "$(drops)" -gt "$1" ]; }
 
@@ -40,7 +35,7 @@ served_in_the_end() {
 	for ((i = 0; i < 10; i++)); do tell server recv "s$i" 5 || return 1; done
 }
 requests() {
-	local flooding most before
+	local flooding before
 	set_sysctl "$server" max_syn_backlog 8
 	tell server listen r 10.9.0.1 6002 1000 || return 1
 	before=$(drops)
@@ -48,10 +43,10 @@ requests() {
 	flooding=$!
 	disown
 	wait_until 20 dropped_since $((before + 100)) || return 1
-	most=$(count "$server" SYN-RECEIVED 6002)
+	count_listed "$server" SYN-RECEIVED 6002
 	kill "$flooding"
-	echo "$most requests"
-	[ "$most" -ge 4 ] && [ "$most" -le 9 ]
+	echo "$listed_count requests"
+	[ "$listed_count" -ge 4 ] && [ "$listed_count" -le 9 ]
 }
 existing_live() { tell client send a3 100 && tell server recv s3 100; }
 time_waits() {
@@ -61,9 +56,9 @@ time_waits() {
 	for ((i = 0; i < 10; i++)); do tell server close "s$i" || return 1; done
 	for ((i = 0; i < 10; i++)); do tell client eof "a$i" && tell client close "a$i" || return 1; done
 	wait_until 10 counts "$server" FIN-WAIT-2 6001 0 || return 1
-	i=$(count "$server" TIME-WAIT)
-	echo "$i TIME-WAITs"
-	[ "$i" -ge 1 ] && [ "$i" -le 5 ]
+	count_listed "$server" TIME-WAIT
+	echo "$listed_count TIME-WAITs"
+	[ "$listed_count" -ge 1 ] && [ "$listed_count" -le 5 ]
 }
 listener_closes() { tell server close r && wait_until 10 counts "$server" SYN-RECEIVED 6002 0; }
 

@@ -114,14 +114,21 @@ stat_of() {
 	echo $sum
 }
 
-# listed NS STATE [PORT]: does /proc/net/rtcpfsm there show an object in STATE (at that local port)?
-listed() {
+# count_listed NS STATE [PORT]: `listed_count` is how many objects in STATE (at that local port) /proc/net/rtcpfsm there shows.
+count_listed() {
 	local line lines
 	look "$1" rtcpfsm
+	listed_count=0
 	for line in "${lines[@]:1}"; do
-		if [[ $line =~ ^\ *[^\ ]+:([0-9]+)\ +[^\ ]+\ +"$2"\  && ( -z ${3:-} || ${BASH_REMATCH[1]} = "${3:-}" ) ]]; then return 0; fi
+		if [[ $line =~ ^\ *[^\ ]+:([0-9]+)\ +[^\ ]+\ +"$2"\  && ( -z ${3:-} || ${BASH_REMATCH[1]} = "${3:-}" ) ]]; then
+			listed_count=$((listed_count + 1))
+		fi
 	done
-	return 1
+}
+# listed NS STATE [PORT]: does it show one?
+listed() {
+	count_listed "$@"
+	[ "$listed_count" != 0 ]
 }
 
 # says FILE WORDS: are they in that file?

@@ -32,15 +32,6 @@ flood() {
 	return $status
 }
 served() { in_ns "$client" "$here/syn_flood" client 10.9.0.1 $port "$1" "$2"; }
-half_open() {
-	local line lines count=0
-	look "$host" rtcpfsm
-	for line in "${lines[@]}"; do
-		if [[ $line == *' SYN-RECEIVED '* ]]; then count=$((count + 1)); fi
-	done
-	echo $count
-}
-
 # served_while: connections one after the other until the flood is over, at least three. By one program: in a kernel with checkers most of the
 # time of a connection would go into starting one.
 served_while() {
@@ -54,10 +45,9 @@ served_while() {
 }
 # Half open is never more than the backlog of listen() and one.
 bounded() {
-	local now
-	now=$(half_open)
-	echo "$now are half open, of $syns"
-	[ "$now" -le $((backlog + 1)) ]
+	count_listed "$host" SYN-RECEIVED
+	echo "$listed_count are half open, of $syns"
+	[ "$listed_count" -le $((backlog + 1)) ]
 }
 # 100,000 requests would take 20 MB; what the kernel caches of neighbours and packets is less.
 slab_bounded() {
@@ -74,7 +64,7 @@ counted() {
 }
 # What the last point found out.
 figure() { ktap_print_msg "$(tail -n 1 "$work/output")"; }
-gone() { [ "$(half_open)" = 0 ]; }
+gone() { ! listed "$host" SYN-RECEIVED; }
 
 set_sysctl "$host" syncookies 1
 served 3 30
