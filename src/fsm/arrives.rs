@@ -211,7 +211,23 @@ impl<L: RecordList> Tcb<L> {
             // Two sides that take each other's ACKs for wrong would go on for ever.
             self.challenge(now, ChallengeReason::OutOfWindow, out);
         }
+        self.aim_reply(segment, out);
         DONE
+    }
+
+    /// The answer to a segment that is not acceptable gets the number which the peer expects: the ACK in it, unread otherwise, tells.
+    ///
+    /// Where a window shrank, or seems to have shrunk because two segments changed places, SND.NXT may be beyond it, and our idea of what
+    /// the peer takes is behind what it has taken. If so on both sides, each would drop the other's ACKs for ever.
+    fn aim_reply(&self, segment: &Segment, out: &mut Outbox) {
+        if let Some(reply) = &mut out.reply {
+            if segment.flags.contains(Flags::ACK)
+                && segment.ack.after(reply.segment.seq)
+                && segment.ack.at_or_before(self.snd_nxt)
+            {
+                reply.segment.seq = segment.ack;
+            }
+        }
     }
 
     // RFC 7323 3.2: once agreed upon, the timestamp must be there; an RST needs none. A SYN has been answered before.

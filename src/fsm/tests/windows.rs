@@ -131,6 +131,23 @@ fn an_ack_past_a_closed_window_is_acceptable() {
     assert_eq!(brief(&host.only()), (ACK, ISS + 1, IRS + 11, 0));
 }
 
+/// What was sent beyond the window was taken, and the peer's ACK of it is not acceptable: it tells what the peer takes all the same.
+#[test]
+fn an_ack_of_what_is_not_acceptable_has_the_number_that_the_peer_expects() {
+    for len in [0, 10] {
+        let mut host = shut();
+        host.fire();
+        // Of the number before, which came already.
+        let old = data(seg(ACK, IRS + 1 - len, ISS + 2), len);
+        host.arrive(wnd(if len == 0 { seg(ACK, IRS, ISS + 2) } else { old }, 0));
+        assert_eq!(brief(&host.only()), (ACK, ISS + 2, IRS + 1, 0), "{len}");
+        // But not one that was never sent.
+        let future = wnd(data(seg(ACK, IRS + 1 - 10, ISS + 3), 10), 0);
+        host.arrive(future);
+        assert_eq!(brief(&host.only()), (ACK, ISS + 1, IRS + 1, 0), "{len}");
+    }
+}
+
 #[test]
 fn must_34_shld_15_nothing_new_goes_beyond_a_window_that_shrank() {
     let mut host = Host::established();
