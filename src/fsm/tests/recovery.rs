@@ -190,6 +190,18 @@ fn the_tail_is_probed_after_two_round_trips() {
     assert_eq!(host.tcb.status().retransmits, 0);
 }
 
+/// What tells of a gap, and acknowledges nothing, has the wait for late segments take the place of the retransmission timeout.
+#[test]
+fn a_gap_that_is_told_after_the_probe_is_waited_for() {
+    let mut host = ten_in_flight(true, false);
+    host.fire();
+    assert_eq!(host.timer(), Some(TimerKind::Retransmit));
+    host.pass(Duration::from_ms(RTT_MS));
+    host.arrive(ack(0, &[(1, 2)]));
+    assert_eq!(host.timer(), Some(TimerKind::Reorder));
+    assert_eq!(host.time_left(), Duration::from_ms(RTT_MS / 4 + 2));
+}
+
 #[test]
 fn a_probe_takes_new_data_if_there_is_some() {
     let mut host = ten_in_flight(true, false);
