@@ -328,7 +328,11 @@ impl<L: RecordList> Tcb<L> {
 
     /// SND.NXT; but after a window shrank, the last number that the peer takes: it would drop a later one.
     fn acceptable_seq(&self) -> SeqNumber {
-        if self.snd_nxt.distance_from(self.snd_una) <= self.snd_wnd || !self.syn_acked {
+        let flight = self.snd_nxt.distance_from(self.snd_una);
+        let beyond = flight.saturating_sub(self.snd_wnd);
+        // RFC 7323 2.4: what the scale rounds off the peer takes all the same. A probe of a closed window it need not take.
+        let rounded_off = beyond < 1 << self.snd_wscale && self.timer != Some(TimerKind::Persist);
+        if beyond == 0 || rounded_off || !self.syn_acked {
             self.snd_nxt
         } else {
             self.snd_una + self.snd_wnd

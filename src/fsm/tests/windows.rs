@@ -131,6 +131,31 @@ fn an_ack_past_a_closed_window_is_acceptable() {
     assert_eq!(brief(&host.only()), (ACK, ISS + 1, IRS + 11, 0));
 }
 
+/// RFC 7323 2.4: a peer takes what it has offered, though its window as scaled cannot tell all of that any more. An ACK of ours with a lower
+/// number than SND.NXT would be old when it comes.
+#[test]
+fn a_window_that_is_rounded_off_has_not_shrunk() {
+    let mut host = Host::syn_sent_with(Config {
+        window_scaling: true,
+        ..plain()
+    });
+    let mut syn_ack = syn(SYN | ACK, IRS, ISS + 1);
+    syn_ack.options.wscale = Some(7);
+    host.arrive(wnd(syn_ack, 1_024));
+    host.queue(1_024);
+    for (acked, fields, seq) in [
+        // 924 octets are left, of which the field tells 896; then 896, of which it tells 768: the window did shrink.
+        (100, 7, ISS + 1_025),
+        (128, 6, ISS + 1 + 128 + 768),
+    ] {
+        host.arrive(wnd(seg(ACK, IRS + 1, ISS + 1 + acked), fields));
+        assert_eq!(host.tcb.snd_wnd, u32::from(fields) << 7);
+        let mut other = host.clone();
+        other.arrive(wnd(data(seg(ACK, IRS + 1, ISS + 1 + acked), 2_000), fields));
+        assert_eq!(other.only().seq, raw(seq));
+    }
+}
+
 /// What was sent beyond the window was taken, and the peer's ACK of it is not acceptable: it tells what the peer takes all the same.
 #[test]
 fn an_ack_of_what_is_not_acceptable_has_the_number_that_the_peer_expects() {
