@@ -22,8 +22,9 @@ pub(crate) const START: Instant = Instant::from_us(1_000_000_000);
 /// any program pauses.
 const STUCK_AFTER: Duration = Duration::from_secs(3_600);
 
-/// More steps than any scenario needs.
+/// More steps than any scenario needs, and than each octet does that has a segment of its own because the send buffer holds no more.
 const MAX_STEPS: u64 = 1_000_000;
+const MAX_STEPS_FOR_OCTET: u64 = 20;
 
 /// So many segments are no flood, whatever the data.
 const FEW_SEGMENTS: u64 = 2_000;
@@ -269,7 +270,9 @@ impl<'a> World<'a> {
                 silence.as_us() / 1_000_000
             ));
         }
-        if self.steps > MAX_STEPS {
+        let [left, right] = &self.scenario.programs;
+        let octets = u64::from(left.total) + u64::from(right.total);
+        if self.steps > MAX_STEPS + octets * MAX_STEPS_FOR_OCTET {
             return Err("it never ends".to_string());
         }
         Ok(())
