@@ -162,7 +162,7 @@ impl<L: RecordList> Tcb<L> {
         let offset = self.snd_nxt.distance_from(self.snd_una);
         let len = queued.min(mss).min(self.snd_wnd.saturating_sub(offset));
         if len != 0 {
-            let segment = self.send_new(now, len, false);
+            let segment = self.send_new(now, len, false, mss);
             self.tail_probe_sent(false);
             return Some(segment);
         }
@@ -211,11 +211,11 @@ impl<L: RecordList> Tcb<L> {
             return None;
         }
         self.force = false;
-        Some(self.send_new(now, len, fin))
+        Some(self.send_new(now, len, fin, mss))
     }
 
-    /// The next `len` octets, and the FIN if they are the last.
-    fn send_new(&mut self, now: Instant, len: u32, fin: bool) -> SegmentOut {
+    /// The next `len` octets, and the FIN if they are the last, in segments of `mss` octets.
+    fn send_new(&mut self, now: Instant, len: u32, fin: bool, mss: u32) -> SegmentOut {
         let (seq, una) = (self.snd_nxt, self.snd_una);
         if seq == una && self.syn_acked {
             let (idle, rto) = (now.since(self.last_sent), self.rtt.rto());
@@ -231,7 +231,6 @@ impl<L: RecordList> Tcb<L> {
         let flags = self.text_flags(seq, len, fin) | ecn;
         let right = seq + len + u32::from(fin);
         self.push &= right.before(self.write_end);
-        let mss = self.text_mss();
         if len < mss {
             self.snd_small = right;
         }

@@ -314,7 +314,7 @@ impl<L: RecordList> Tcb<L> {
     /// section 4).
     pub(super) fn sack_blocks(&self) -> SackBlocks {
         let mut blocks = SackBlocks::new();
-        if !self.sack_on {
+        if !self.has_blocks_to_tell() {
             return blocks;
         }
         if let Some(twice) = self.gaps.duplicate {
@@ -334,11 +334,17 @@ impl<L: RecordList> Tcb<L> {
         blocks
     }
 
+    /// Whether there is anything that only a SACK option can tell.
+    #[inline]
+    fn has_blocks_to_tell(&self) -> bool {
+        let holds = !self.held.as_slice().is_empty() || self.gaps.fin_at.is_some();
+        self.sack_on && (holds || self.gaps.duplicate.is_some())
+    }
+
     /// The octets that the SACK option of the next segment takes.
     #[inline]
     pub(super) fn sack_len(&self) -> u32 {
-        let nothing_held = self.held.as_slice().is_empty() && self.gaps.fin_at.is_none();
-        if !self.sack_on || (nothing_held && self.gaps.duplicate.is_none()) {
+        if !self.has_blocks_to_tell() {
             return 0;
         }
         let mut count = self.sack_blocks().as_slice().len() as u32;
