@@ -5,7 +5,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
 . "${0%/*}/paths.sh"
-begin 9
+begin 10
 setup_ns host
 
 pointer="
@@ -92,5 +92,14 @@ oob C = EAGAIN
 > A seq 1 ack 16
 inq C 14
 oob C 15
+EOF
+
+prove 'RFC 9293 3.1: the urgent pointer of a SYN-ACK counts from the number of its SYN' <<EOF
+socket C
+connect C
+> S seq 0
+< SUA seq 0 ack 1 len 3 urg 4
+> A seq 1 ack 4
+oob C 3
 EOF
 finish

@@ -325,7 +325,7 @@ impl<L: RecordList> Tcb<L> {
             self.state(),
             State::Established | State::FinWait1 | State::FinWait2
         ) {
-            self.step_6_urg(segment, seq, out);
+            self.step_6_urg(segment, out);
             self.step_7_text(now, segment, seq, out)?;
         } else if segment.payload_len != 0 || segment.flags.contains(Flags::FIN) {
             // The peer has closed: it cannot have more to say.

@@ -54,13 +54,13 @@ impl<L: RecordList> Tcb<L> {
         self.snd_up.is_some_and(|up| up.after(self.snd_nxt))
     }
 
-    // RFC 9293 3.10.7.4, sixth: URG. For a segment whose data starts at `seq`.
-    pub(super) fn step_6_urg(&mut self, segment: &Segment, seq: SeqNumber, out: &mut Outbox) {
+    // RFC 9293 3.10.7.4, sixth: URG.
+    pub(super) fn step_6_urg(&mut self, segment: &Segment, out: &mut Outbox) {
         if !segment.flags.contains(Flags::URG) {
             return;
         }
-        // MUST-62: the octet after the last urgent one.
-        let up = seq + u32::from(segment.urg);
+        // MUST-62: the octet after the last urgent one. RFC 9293 3.1: counted from SEG.SEQ, be it a SYN's.
+        let up = segment.seq + u32::from(segment.urg);
         if up.after(self.rcv_nxt) && (!self.urgent || up.after(self.rcv_up)) {
             // MUST-32: RCV.UP <- max(RCV.UP, SEG.UP), and the user is told.
             self.urgent = true;

@@ -75,6 +75,17 @@ fn urgent_data_does_not_wait_for_an_acknowledgment() {
     assert_eq!(host.pointers(), [(ISS + 6, 6, Some(6))]);
 }
 
+/// The pointer counts from SEG.SEQ, which is the SYN's own number.
+#[test]
+fn must_32_a_syn_ack_announces_urgent_data() {
+    let mut host = Host::syn_sent();
+    let mut syn_ack = data(syn(SYN | ACK | URG, IRS, ISS + 1), 3);
+    syn_ack.urg = 3;
+    // The second of the three octets is the last urgent one.
+    assert_eq!(host.arrive(syn_ack).urgent, Some(1));
+    assert_eq!(host.delivered, 3);
+}
+
 #[test]
 fn must_31_urgent_data_is_of_any_length() {
     let mut host = Host::established();
