@@ -10,6 +10,7 @@ use crate::src::fsm::{ChallengeReason, Config, DropReason, Duration, Instant, Re
 use crate::src::kapi::lock::{lock_class, BhLock};
 use crate::src::kapi::netns::{Net, PerNamespace, Slot};
 use crate::src::kapi::proc::Entry;
+use crate::src::kapi::random;
 use crate::src::kapi::snapshot::Snapshot;
 use crate::src::kapi::sysctl::{self, Setting, Settings};
 use crate::src::observe::counters::Counters;
@@ -253,7 +254,7 @@ impl PerNet {
         let allowed = self
             .challenges
             .lock()
-            .allow(now, config.challenge_ack_limit);
+            .allow(now, config.challenge_ack_limit, random::random_u32);
         if allowed {
             self.counters.challenge(reason);
         } else {
