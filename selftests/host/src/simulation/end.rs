@@ -225,9 +225,14 @@ impl End {
     /// Whether it still waited for the ACK of its FIN when the peer's TIME-WAIT ended.
     pub(crate) fn outlived_time_wait_of(&self, peer: &Self) -> bool {
         peer.arcs.contains("time-wait-two-msl")
-            && ["last-ack-rcv-rst", "closing-rcv-rst"]
-                .iter()
-                .any(|arc| self.arcs.contains(arc))
+            && [
+                "last-ack-rcv-rst",
+                "last-ack-timeout",
+                "closing-rcv-rst",
+                "closing-timeout",
+            ]
+            .iter()
+            .any(|arc| self.arcs.contains(arc))
     }
 
     /// The number after the last one that arrived in order.

@@ -291,8 +291,10 @@ impl<'a> World<'a> {
             };
             match end.error {
                 None => {}
-                // RFC 9293 3.6: every ACK of its FIN was lost until the peer's 2MSL were over; both know that all arrived.
-                Some(ConnError::Reset) if end.outlived_time_wait_of(peer) => {}
+                // RFC 9293 3.6: every ACK of its FIN was lost until the peer's 2MSL were over, and the RSTs after it may be lost,
+                // too; both know that all arrived.
+                Some(ConnError::Reset | ConnError::TimedOut) if end.outlived_time_wait_of(peer) => {
+                }
                 Some(error) if !may_fail => return Err(format!("{name} failed: {error:?}")),
                 Some(ConnError::TimedOut) if scenario.expect == Expect::CutOff => {}
                 // An RST of an end that has given up may get through before the cut, or after an abort.
