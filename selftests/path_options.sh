@@ -5,7 +5,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
 . "${0%/*}/paths.sh"
-begin 16
+begin 18
 setup_ns host
 
 prove 'MUST-14, SHLD-5: our SYN has MSS, SACK-permitted, timestamps, NOP and window scale, in this order' <<EOF
@@ -178,5 +178,33 @@ peer 1
 accept L D
 send D 1
 > PA seq 1 len 1
+EOF
+
+prove 'RFC 7323 3.2: a segment without the timestamp that was agreed upon is dropped in silence' <<EOF
+$in_listen
+< S <mss 536,ts 1000>
+> SA seq 0 ack 1
+< A <nop,nop,ts 1001>
+accept L C
+< PA len 10
+> nothing 300
+inq C 0
+count drop missing-timestamp +1
+< PA seq 1 len 10 <nop,nop,ts 1002>
+> A seq 1 ack 11
+EOF
+
+prove 'RFC 7323 5.3: a timestamp from before the last one draws an ACK, and the segment is dropped' <<EOF
+$in_listen
+< S <mss 536,ts 1000>
+> SA seq 0 ack 1
+< A <nop,nop,ts 1001>
+accept L C
+< A <nop,nop,ts 900>
+> A seq 1 ack 1
+< PA len 10 <nop,nop,ts 900>
+> A seq 1 ack 1
+inq C 0
+count drop paws-rejected +2
 EOF
 finish

@@ -5,7 +5,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
 . "${0%/*}/paths.sh"
-begin 6
+begin 7
 setup_ns host
 
 simultaneous="
@@ -62,5 +62,14 @@ count reset bad-ack-in-syn-received +1
 state SYN-RECEIVED
 < A ack 1
 state ESTABLISHED
+EOF
+
+prove 'RFC 9293 3.10.7.4: data and FIN may come with the SYN-ACK of a simultaneous open' <<EOF
+$in_syn_received_active
+< SPFA seq 0 ack 1 len 10
+> A seq 1 ack 12
+state CLOSE-WAIT
+recv C 10
+recv C eof
 EOF
 finish

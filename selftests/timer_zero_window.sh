@@ -5,7 +5,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
 . "${0%/*}/paths.sh"
-begin 11
+begin 12
 setup_ns host
 
 probes="
@@ -168,5 +168,16 @@ accept L C
 recv C 2304
 > A ack 2305
 column rcv_wnd 2000..3000
+EOF
+
+prove 'MUST-66: our window is closed: the ACK on data that has no room counts' <<EOF
+$closed
+send C 10
+> PA seq 1 len 10
+outq C 10
+< A len 1 ack 11
+> A win 0
+outq C 0
+inq C 2304
 EOF
 finish
