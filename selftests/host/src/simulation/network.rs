@@ -61,6 +61,10 @@ pub(crate) struct LinkPlan {
     pub(crate) delay_data: Vec<u64>,
 }
 
+/// So many packets in a row a schedule may lose or damage each way: with more, an end could give up, whose retransmission and the
+/// answer to it both have to get through.
+const MOST_IN_A_ROW: u32 = 4;
+
 /// What a schedule's octet does to its packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
@@ -188,6 +192,8 @@ pub(crate) struct Link {
     free_at: Instant,
     last_arrival: Instant,
     data_sent: u64,
+    /// Packets in a row that the schedule has lost or damaged.
+    harmed: u32,
     pub(crate) counts: LinkCounts,
 }
 
@@ -203,6 +209,7 @@ impl Link {
             free_at: start,
             last_arrival: start,
             data_sent: 0,
+            harmed: 0,
             counts: LinkCounts::default(),
         }
     }
@@ -220,7 +227,15 @@ impl Link {
             .try_into()
             .ok()
             .and_then(|at: usize| plan.schedule.get(at));
-        let turn = turn.map_or(Turn::Pass, |octet| Turn::of(*octet));
+        let mut turn = turn.map_or(Turn::Pass, |octet| Turn::of(*octet));
+        if matches!(turn, Turn::Lose | Turn::Damage) && self.harmed < MOST_IN_A_ROW {
+            self.harmed += 1;
+        } else {
+            if self.harmed == MOST_IN_A_ROW {
+                turn = Turn::Pass;
+            }
+            self.harmed = 0;
+        }
         let is_lost = dice.happens(plan.loss) || turn == Turn::Lose;
         let jitter = Duration::from_us(dice.between(0, plan.jitter.as_us()));
         let is_late = dice.happens(plan.reorder);
