@@ -251,10 +251,10 @@ impl PerNet {
     }
 
     fn allow_challenge(&self, now: Instant, config: &Config, reason: ChallengeReason) -> bool {
-        let allowed = self
-            .challenges
-            .lock()
-            .allow(now, config.challenge_ack_limit, random::random_u32);
+        let allowed =
+            self.challenges
+                .lock()
+                .allow(now, config.challenge_ack_limit, random::random_u32);
         if allowed {
             self.counters.challenge(reason);
         } else {
