@@ -10,11 +10,13 @@
 mod model;
 mod moments;
 mod steps;
+mod told;
 
-use crate::fsm::{Duration, Instant, State, UserCall};
+use crate::fsm::{DropReason, Duration, Instant, State, UserCall};
 use crate::simulation::dice::Dice;
-use model::{letters, Model};
+use model::Model;
 use moments::Moments;
+use told::{Harm, Told};
 
 /// What a step of a script may take in a slow kernel.
 const STEP: Duration = Duration::from_ms(5);
@@ -36,6 +38,9 @@ const TIMED: [&str; 6] = ["< ", "connect", "send", "shutdown", "close", "abort"]
 
 /// Octets that a peer sends at most: no window moves for them.
 const MOST_RECEIVED: u32 = 1_200;
+
+/// TCP_WINDOW_CLAMP where it is set. Where the window ends is then known: else it depends on the memory that packets take.
+const CLAMPS: [u32; 3] = [2_304, 4_000, 10_000];
 
 /// Octets that the program sends at most.
 const MOST_SENT: u32 = 20_000;
@@ -113,20 +118,6 @@ pub fn predict(seed: u64) -> Result<Prediction, String> {
     }
 }
 
-/// A segment of the peer, its numbers relative to the initial ones.
-#[derive(Clone, Debug, Default)]
-struct Told {
-    flags: u8,
-    seq: u32,
-    ack: u32,
-    wnd: u16,
-    len: u32,
-    /// Octets of the options, and their words.
-    options: (Vec<u8>, String),
-    /// The words are to be followed by the last timestamp that the host sent.
-    echoes: bool,
-}
-
 /// A conversation in the making: the script, and both hosts.
 struct Talk {
     dice: Dice,
@@ -156,7 +147,11 @@ impl Talk {
         let irs = 0u32.wrapping_sub(dice.any_size(1, u64::from(u32::MAX)) as u32);
         let stamps = dice.happens(500);
         let stamp = dice.any_size(1, u64::from(u32::MAX)) as u32;
-        let host = Model::new(v6, irs);
+        let clamp = match dice.happens(500) {
+            true => dice.pick(&CLAMPS),
+            false => 0,
+        };
+        let host = Model::new(v6, irs, clamp);
         let mut talk = Self {
             dice,
             v6,
@@ -319,22 +314,16 @@ impl Talk {
         if self.is_pressing(NOW) {
             return false;
         }
-        let words = match (&told.options.1, told.echoes) {
-            (words, _) if words.is_empty() => String::new(),
-            (words, _) => format!(" <{words}>"),
-        };
-        let line = format!(
-            "< {} seq {} ack {} win {} len {}{words}",
-            letters(told.flags),
-            told.seq,
-            told.ack,
-            told.wnd,
-            told.len
-        );
-        let done = self.both(&line, |host| host.arrive(&wire(told, host)));
+        let line = told.line();
+        let done = self.both(&line, |host| match told.harm {
+            Harm::Checksum => host.refuse(DropReason::BadChecksum),
+            _ => host.arrive(&told.wire(host)),
+        });
         if done {
             self.injected += 1;
-            self.received += told.len;
+            if told.harm == Harm::None {
+                self.received += told.len;
+            }
         }
         done
     }
@@ -394,7 +383,9 @@ impl Talk {
             seq: next,
             ack: if flags & ACK != 0 { ack } else { 0 },
             wnd: 65_535,
+            urg: 0,
             len: 0,
+            harm: Harm::None,
             echoes: !options.0.is_empty(),
             options,
         }
@@ -411,7 +402,9 @@ impl Talk {
 
     fn listen(&mut self) -> bool {
         self.has_socket = true;
-        for line in ["socket L", "listen L", "state LISTEN"] {
+        self.line("socket L");
+        self.clamp("L");
+        for line in ["listen L", "state LISTEN"] {
             self.line(line);
         }
         self.both("", |host| {
@@ -427,7 +420,14 @@ impl Talk {
     fn connect(&mut self) -> bool {
         self.has_socket = true;
         self.line("socket C");
+        self.clamp("C");
         self.both("connect C", Model::connect)
+    }
+
+    fn clamp(&mut self, socket: &str) {
+        if self.fast.clamp != 0 {
+            self.line(&format!("option {socket} clamp {}", self.fast.clamp));
+        }
     }
 
     /// Goes to that state, by one of the ways that lead there.
@@ -522,28 +522,9 @@ fn alike(fast: &Model, slow: &Model) -> bool {
         && fast.state() == slow.state()
         && fast.counts == slow.counts
         && fast.unread == slow.unread
+        && fast.urgent == slow.urgent
         && fast.arrived == slow.arrived
         && fast.next_deadline().is_some() == slow.next_deadline().is_some()
-}
-
-/// The segment's octets, as that host gets them; those of the data do not matter.
-fn wire(told: &Told, host: &Model) -> Vec<u8> {
-    let mut options = told.options.0.clone();
-    if told.echoes {
-        if let Some(at) = options.windows(2).position(|pair| pair == [8, 10]) {
-            options[at + 6..at + 10].copy_from_slice(&host.stamp.to_be_bytes());
-        }
-    }
-    options.resize(options.len().next_multiple_of(4), 0);
-    let mut octets = vec![0; 20];
-    octets[4..8].copy_from_slice(&host.irs.wrapping_add(told.seq).to_be_bytes());
-    octets[8..12].copy_from_slice(&host.base().wrapping_add(told.ack).to_be_bytes());
-    octets[12] = (((20 + options.len()) / 4) << 4) as u8;
-    octets[13] = told.flags;
-    octets[14..16].copy_from_slice(&told.wnd.to_be_bytes());
-    octets.extend(options);
-    octets.resize(octets.len() + told.len as usize, 0);
-    octets
 }
 
 #[cfg(test)]

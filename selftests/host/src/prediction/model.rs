@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::fsm::segment::{Segment, SegmentOut};
+use crate::fsm::segment::{ParseError, Segment, SegmentOut};
 use crate::fsm::{
     closed_on_segment, listen_on_segment, Config, DropReason, Fate, Instant, ListenVerdict,
     OpenParams, Outbox, ReplyWhy, ReqTimer, ReqVerdict, SeqNumber, State, Status, SynReq, TimeWait,
@@ -53,6 +53,10 @@ pub(super) struct Model {
     pub(super) arrived: bool,
     /// Octets that the program can read.
     pub(super) unread: u32,
+    /// Urgent data was announced: where a read ends depends on it.
+    pub(super) urgent: bool,
+    /// TCP_WINDOW_CLAMP, or 0.
+    pub(super) clamp: u32,
     /// The last timestamp that we sent.
     pub(super) stamp: u32,
     /// Lines of what is sent.
@@ -64,7 +68,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn new(v6: bool, irs: u32) -> Self {
+    pub(super) fn new(v6: bool, irs: u32, clamp: u32) -> Self {
         Self {
             cfg: Config::default(),
             v6,
@@ -77,6 +81,8 @@ impl Model {
             held: false,
             arrived: false,
             unread: 0,
+            urgent: false,
+            clamp,
             stamp: 0,
             sent: Vec::new(),
             counts: BTreeMap::new(),
@@ -127,19 +133,35 @@ impl Model {
         timer.map(|(_, deadline)| deadline)
     }
 
-    /// As `net::effects::receive_room` of a receive queue that is nearly empty.
-    fn room(&self) -> u32 {
-        self.tcb.window_from(self.cfg.rmem.default)
+    /// As `net::effects::update_room` with a receive queue that is nearly empty.
+    fn update_room(&mut self) {
+        let room = self.tcb.window_from(self.cfg.rmem.default);
+        self.tcb.set_receive_buffer(room);
+        self.tcb.set_receive_space(room);
+    }
+
+    /// The socket's options, which a connection has of its listener.
+    fn set_options(&mut self) {
+        if self.clamp != 0 {
+            let mut settings = *self.tcb.settings();
+            let set = settings.set_window_clamp(self.clamp as i32, false);
+            debug_assert!(set.is_ok());
+            self.tcb.apply_settings(settings, &self.cfg);
+        }
     }
 
     fn params(&self) -> OpenParams {
+        let space = self.cfg.rmem.default / 2;
         OpenParams {
             iss: ISS,
             ts_offset: OFFSET,
             mss: if self.v6 { 1_440 } else { 1_460 },
             default_snd_mss: if self.v6 { 1_220 } else { 536 },
             path_mss: if self.v6 { 1_440 } else { 1_460 },
-            rcv_space: self.cfg.rmem.default / 2,
+            rcv_space: match self.clamp {
+                0 => space,
+                clamp => space.min(clamp),
+            },
             rcv_wscale: crate::fsm::window::scale_for(self.cfg.rmem.max),
         }
     }
@@ -148,6 +170,7 @@ impl Model {
     pub(super) fn connect(&mut self) -> bool {
         self.form = Form::Block;
         self.held = true;
+        self.set_options();
         self.call(UserCall::Connect(self.params()))
     }
 
@@ -155,7 +178,7 @@ impl Model {
     pub(super) fn call(&mut self, call: UserCall) -> bool {
         let mut out = Outbox::new();
         let (now, cfg) = (self.now, self.cfg);
-        self.tcb.set_receive_space(self.room());
+        self.update_room();
         if matches!(call, UserCall::Queued { .. }) {
             self.tcb.set_more(false);
         }
@@ -173,10 +196,23 @@ impl Model {
 
     /// A segment arrives; false where it starts a connection whose numbers are not known.
     pub(super) fn arrive(&mut self, octets: &[u8]) -> bool {
-        let Ok(segment) = Segment::parse(octets, octets.len() as u32) else {
-            return false;
-        };
-        self.process(&segment)
+        // As `net::rx`.
+        match Segment::parse(octets, octets.len() as u32) {
+            Ok(segment) => {
+                if segment.options.malformed {
+                    self.count("drop", DropReason::BadOption.name());
+                }
+                self.process(&segment)
+            }
+            Err(ParseError::Truncated) => self.refuse(DropReason::Truncated),
+            Err(ParseError::BadDataOffset) => self.refuse(DropReason::BadDataOffset),
+        }
+    }
+
+    /// What arrives is no segment.
+    pub(super) fn refuse(&mut self, why: DropReason) -> bool {
+        self.count("drop", why.name());
+        true
     }
 
     fn process(&mut self, segment: &Segment) -> bool {
@@ -199,6 +235,7 @@ impl Model {
                     ReqVerdict::Establish => {
                         // What the request found out is not counted then, as in `net::request::segment`.
                         self.tcb = child;
+                        self.set_options();
                         self.form = Form::Block;
                         self.arrived = true;
                         return self.process(segment);
@@ -210,14 +247,14 @@ impl Model {
             }
             Form::Block => {
                 let before = self.tcb.receive_next();
-                self.tcb.set_receive_space(self.room());
+                self.update_room();
                 self.tcb.on_segment(now, segment, &cfg, &mut out);
+                self.urgent |= out.urgent.is_some();
                 if self.state() != State::Closed && out.fate == Fate::Live {
                     let after = self.tcb.receive_next();
                     let syn = matches!(out.arcs.iter().next(), Some(id) if id.arc().from == State::SynSent);
-                    if !syn {
-                        self.unread += after.distance_from(before) - u32::from(out.fin_received);
-                    }
+                    let from = if syn { segment.seq + 1 } else { before };
+                    self.unread += after.distance_from(from) - u32::from(out.fin_received);
                 }
                 self.apply(&out);
             }
@@ -291,7 +328,7 @@ impl Model {
     }
 
     fn transmit(&mut self) {
-        self.tcb.set_receive_space(self.room());
+        self.update_room();
         for _ in 0..MAX_BURST {
             match self.tcb.next_segment(self.now, &self.cfg) {
                 Some(segment) => self.put(&segment),
@@ -320,7 +357,7 @@ impl Model {
                 ReqTimer::NotYet => {}
             },
             Form::Block => {
-                self.tcb.set_receive_space(self.room());
+                self.update_room();
                 self.tcb.on_timer(now, &cfg, &mut out);
                 self.apply(&out);
             }

@@ -4,8 +4,8 @@
 
 use std::fmt::Write;
 
-use super::{Talk, ACK, FIN, NOW, PSH, RST, SYN, URG};
-use super::{Told, MOST_RECEIVED, MOST_SENT};
+use super::told::{Harm, Told};
+use super::{Talk, ACK, FIN, MOST_RECEIVED, MOST_SENT, NOW, PSH, RST, SYN, URG};
 use crate::fsm::{State, UserCall};
 
 impl Talk {
@@ -40,7 +40,7 @@ impl Talk {
 
     fn read(&mut self) -> bool {
         let count = self.fast.unread;
-        if count == 0 || !self.fast.held || self.is_pressing(NOW) {
+        if count == 0 || self.fast.urgent || !self.fast.held || self.is_pressing(NOW) {
             return false;
         }
         self.both(&format!("recv C {count}"), |host| {
@@ -91,7 +91,7 @@ impl Talk {
             15 => RST | ACK,
             16 => 0,
             17 => FIN,
-            _ => self.dice.below(256) as u8 & !URG,
+            _ => self.dice.below(256) as u8,
         };
         let mut told = self.proper(flags);
         let status = self.fast.status();
@@ -119,14 +119,46 @@ impl Talk {
         if self.dice.happens(400) {
             told.len = self.dice.any_size(1, 200) as u32;
         }
+        if flags & URG != 0 || self.dice.happens(20) {
+            told.urg = self.dice.pick(&[0, 1, 2, 100, 65_535]);
+        }
+        if self.dice.happens(100) {
+            self.go_to_the_edge(&mut told);
+        }
         if flags & SYN == 0 {
             self.disturb_options(&mut told);
+        }
+        if self.dice.happens(100) {
+            told.harm = self.any_harm();
         }
         told
     }
 
-    /// How far a sequence number is from the right one. Those near the end of a window are left out: where that is depends on
-    /// the memory that packets take.
+    /// Begins or ends at the edge of the window, or one octet off.
+    fn go_to_the_edge(&mut self, told: &mut Told) {
+        let Some(status) = self.fast.status().filter(|_| self.fast.clamp != 0) else {
+            return;
+        };
+        let edge = status.rcv_nxt.wrapping_add(status.rcv_wnd);
+        let near = edge.wrapping_add(self.dice.pick(&[0, 1, 1u32.wrapping_neg()]));
+        told.seq = match self.dice.below(3) {
+            0 => near,
+            1 => near.wrapping_sub(told.len),
+            _ => near.wrapping_sub(told.len / 2),
+        };
+    }
+
+    /// What is no segment at all.
+    fn any_harm(&mut self) -> Harm {
+        match self.dice.below(3) {
+            0 => Harm::Checksum,
+            1 => Harm::DataOffset(self.dice.below(5) as u8),
+            _ => Harm::Cut(self.dice.between(1, 19) as u8),
+        }
+    }
+
+    /// How far a sequence number is from the right one. Those near the end of a window are left out, see
+    /// [`Talk::go_to_the_edge`].
     fn any_distance(&mut self) -> u32 {
         match self.dice.below(20) {
             0..=11 => 0,
@@ -141,7 +173,7 @@ impl Talk {
         }
     }
 
-    /// Timestamps that are old, missing or not agreed upon; selective acknowledgments.
+    /// Timestamps that are old, missing or not agreed upon; selective acknowledgments; any octets.
     fn disturb_options(&mut self, told: &mut Told) {
         match self.dice.below(20) {
             0 if self.stamps => told.options = Default::default(),
@@ -168,7 +200,26 @@ impl Talk {
                 let comma = if told.options.1.is_empty() { "" } else { "," };
                 let _ = write!(told.options.1, "{comma}nop,nop,sack {left} {right}");
             }
+            3 => self.append_octets(told),
             _ => {}
         }
+    }
+
+    /// Options of unknown kinds, of wrong lengths, cut off by the end of the header, or no options at all.
+    fn append_octets(&mut self, told: &mut Told) {
+        let room = 40 - told.options.0.len() as u64;
+        let len = self.dice.between(1, room.clamp(1, 12)) as usize;
+        let kinds: &[u8] = &[0, 1, 2, 3, 4, 5, 8, 19, 30, 254];
+        let octets: Vec<u8> = (0..len)
+            .map(|_| match self.dice.below(3) {
+                0 => self.dice.below(256) as u8,
+                1 => self.dice.below(12) as u8,
+                _ => self.dice.pick(kinds),
+            })
+            .collect();
+        let hex: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+        let comma = if told.options.1.is_empty() { "" } else { "," };
+        let _ = write!(told.options.1, "{comma}hex {hex}");
+        told.options.0.extend(octets);
     }
 }
