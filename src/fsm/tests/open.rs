@@ -309,6 +309,37 @@ fn data_and_fin_may_come_with_the_syn_ack() {
     assert_eq!(brief(&host.only()), (ACK, ISS + 1, IRS + 6, 0));
 }
 
+/// Where both open at once, too.
+#[test]
+fn data_and_fin_may_come_with_the_crossing_syn_ack() {
+    let mut host = Host::syn_received();
+    host.arrive(data(syn(SYN | ACK | FIN, IRS, ISS + 1), 4));
+    assert_eq!(host.state(), State::CloseWait);
+    assert_eq!(host.delivered, 4);
+    assert_eq!(brief(&host.only()), (ACK, ISS + 1, IRS + 6, 0));
+}
+
+/// Of a request that can take nothing, the next number alone is acceptable.
+#[test]
+fn a_request_without_a_window_takes_the_next_number_alone() {
+    let params = OpenParams {
+        rcv_space: 0,
+        ..params()
+    };
+    for (seq, drop) in [
+        (IRS + 1, None),
+        (IRS, Some(DropReason::Duplicate)),
+        (IRS + 2, Some(DropReason::OutOfWindow)),
+    ] {
+        let now = Instant::from_us(1_000_000_000);
+        let mut out = Outbox::new();
+        let mut request = SynReq::open(now, &syn(SYN, IRS, 0), &params, false, &plain(), &mut out);
+        let mut out = Outbox::new();
+        request.on_segment(now, &seg(ACK, seq, ISS + 1), &plain(), &mut out);
+        assert_eq!(out.drop, drop, "{seq}");
+    }
+}
+
 #[test]
 fn data_that_was_queued_while_opening_is_sent_when_it_is_done() {
     let mut host = Host::syn_sent();

@@ -131,6 +131,27 @@ fn an_ack_past_a_closed_window_is_acceptable() {
     assert_eq!(brief(&host.only()), (ACK, ISS + 1, IRS + 11, 0));
 }
 
+/// A peer that has filled the window has no other number for its ACK than that of the edge.
+#[test]
+fn an_ack_at_the_edge_of_the_window_is_acceptable_and_none_beyond() {
+    for (seq, drop) in [
+        (IRS + SPACE, None),
+        (IRS + 1 + SPACE, None),
+        (IRS + 2 + SPACE, Some(DropReason::OutOfWindow)),
+        (IRS, Some(DropReason::Duplicate)),
+    ] {
+        let mut host = Host::established();
+        host.queue(100);
+        let out = host.arrive(seg(ACK, seq, ISS + 101));
+        assert_eq!((out.acked, out.drop), (drop.is_none(), drop), "{seq}");
+        // Data is not acceptable there.
+        let out = host.arrive(data(seg(ACK, IRS + 1 + SPACE, ISS + 101), 1));
+        assert_eq!(out.drop, Some(DropReason::OutOfWindow));
+        let out = host.arrive(data(seg(ACK, IRS - 9, ISS + 101), 10));
+        assert_eq!(out.drop, Some(DropReason::Duplicate));
+    }
+}
+
 /// RFC 7323 2.4: a peer takes what it has offered, though its window as scaled cannot tell all of that any more. An ACK of ours with a lower
 /// number than SND.NXT would be old when it comes.
 #[test]

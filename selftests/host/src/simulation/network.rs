@@ -61,9 +61,9 @@ pub(crate) struct LinkPlan {
     pub(crate) delay_data: Vec<u64>,
 }
 
-/// So many packets in a row a schedule may lose or damage each way: with more, an end could give up, whose retransmission and the
-/// answer to it both have to get through.
-const MOST_IN_A_ROW: u32 = 4;
+/// So many packets a schedule may lose or damage each way: with a third of its patience in both directions, no end has to give up, however
+/// the losses are chosen.
+const MOST_HARMED: u32 = 10;
 
 /// What a schedule's octet does to its packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,7 +192,7 @@ pub(crate) struct Link {
     free_at: Instant,
     last_arrival: Instant,
     data_sent: u64,
-    /// Packets in a row that the schedule has lost or damaged.
+    /// Packets that the schedule has lost or damaged.
     harmed: u32,
     pub(crate) counts: LinkCounts,
 }
@@ -228,13 +228,12 @@ impl Link {
             .ok()
             .and_then(|at: usize| plan.schedule.get(at));
         let mut turn = turn.map_or(Turn::Pass, |octet| Turn::of(*octet));
-        if matches!(turn, Turn::Lose | Turn::Damage) && self.harmed < MOST_IN_A_ROW {
-            self.harmed += 1;
-        } else {
-            if self.harmed == MOST_IN_A_ROW {
+        if matches!(turn, Turn::Lose | Turn::Damage) {
+            if self.harmed == MOST_HARMED {
                 turn = Turn::Pass;
+            } else {
+                self.harmed += 1;
             }
-            self.harmed = 0;
         }
         let is_lost = dice.happens(plan.loss) || turn == Turn::Lose;
         let jitter = Duration::from_us(dice.between(0, plan.jitter.as_us()));
