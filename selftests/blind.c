@@ -22,6 +22,7 @@
  *				closes them all
  *	unread PEERS KIND	so many that send more than they may while the program reads nothing. KIND: segments (large ones),
  *				octets (a segment for each), holes (each second octet)
+ *	sacks PEERS		so many that tell of single octets all over what is under way: the scoreboard stays small
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -487,6 +488,8 @@ int main(int argc, char **argv)
 		attack_windows(n);
 	else if (!strcmp(command, "unread") && argc - optind == 3)
 		attack_unread(n, argv[optind + 2]);
+	else if (!strcmp(command, "sacks"))
+		attack_sacks(n);
 	else
 		return 2;
 	return 0;

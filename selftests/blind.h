@@ -24,6 +24,7 @@ struct out {
 	uint32_t	seq, ack;
 	uint16_t	window;
 	int		len;		/* octets of payload */
+	uint32_t	sack_left, sack_right;	/* a block, if they differ */
 };
 
 /* blind.c */
@@ -36,6 +37,7 @@ long counter(const char *kind, const char *name);
 /* blind_wire.c */
 extern struct end *ends;
 extern int nends;
+extern bool offer_sack;		/* in the SYNs */
 void wire_open(int peers);
 void say(struct end *e, const struct out *what);
 void say_icmp(struct end *e, uint8_t type, uint8_t code, uint32_t mtu, uint32_t quoted_seq);
@@ -46,5 +48,6 @@ void attack_time_wait(int peers);
 void attack_accept_queue(int peers, int backlog);
 void attack_windows(int peers);
 void attack_unread(int peers, const char *kind);
+void attack_sacks(int peers);
 
 #endif

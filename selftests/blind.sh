@@ -13,7 +13,7 @@ set -euo pipefail
 guesses=65536 peers=1000 port=7000
 if [ -e /sys/kernel/debug/kmemleak ]; then guesses=1024 peers=100; fi
 host='' # set by setup_ns
-begin 21
+begin 22
 setup_ns host
 
 # attack FAMILY COMMAND..: at a port of its own, so that none meets another's leftovers.
@@ -59,6 +59,7 @@ attacked "orphans: of $peers closed connections at most $((peers / 10)) are kept
 for kind in segments octets holes; do
 	attacked "never read, $kind: the receive buffer bounds the memory" attack 4 unread "$peers" $kind
 done
+attacked 'RFC 2018 5: selective acknowledgments of single octets do not make the scoreboard grow' attack 4 sacks 20
 check 'all of it ends by itself, with nobody left to answer' becomes_idle "$host"
 check 'the slabs of the module have no more objects than before' objects_are "$work/before"
 finish

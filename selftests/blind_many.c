@@ -235,3 +235,67 @@ void attack_unread(int peers, const char *kind)
 	for (int i = 0; i < peers; i++)
 		close(fds[i]);
 }
+
+/* Until so many octets are under way: acknowledges all before. Returns the number of the first of them. */
+static uint32_t fly(struct end *e, int fd, uint32_t octets)
+{
+	static char data[1 << 17];
+	uint32_t una = e->host_nxt;
+
+	for (int round = 0; e->host_nxt - una < octets; round++) {
+		if (round == 100)
+			fail("no flight of %u octets comes about", octets);
+		una = e->host_nxt;
+		say(e, &(struct out){ ACK, e->nxt, una, 65535, 0 });
+		while (send(fd, data, sizeof(data), MSG_NOSIGNAL) > 0)
+			;
+		listen_to_wire(MS);
+	}
+	return una;
+}
+
+void attack_sacks(int peers)
+{
+	/* Blocks of one octet each; what the records of a flight of 45 segments may take, with all of the connection. */
+	enum { BLOCKS = 4000, MOST_KIB = 40 };
+	int *fds = calloc(peers, sizeof(*fds));
+	long slab, grown;
+
+	offer_sack = true;
+	listener = new_listener(64, 0);
+	slab = slab_kib();
+	for (int i = 0; i < peers; i++) {
+		struct end *e = &ends[i];
+		uint32_t una;
+
+		connected(e, 65535);
+		fds[i] = accepted();
+		una = fly(e, fds[i], 60000);
+		for (uint32_t b = 0; b < BLOCKS; b++) {
+			uint32_t left = una + 1 + 2 * b;
+
+			say(e, &(struct out){ ACK, e->nxt, una, 65535, 0, left, left + 1 });
+			if (b % 64 == 63)
+				listen_to_wire(0);
+		}
+		listen_to_wire(0);
+	}
+	grown = slab_kib() - slab;
+	printf("%d peers with %d blocks of one octet each: the slabs grew by %ld KiB", peers, BLOCKS, grown);
+	if (grown > peers * MOST_KIB)
+		fail(": more than %d for each", MOST_KIB);
+	for (int i = 0; i < peers; i++) {
+		int unacknowledged = 1;
+
+		for (int round = 0; unacknowledged; round++) {
+			if (round == 1000)
+				fail(": %d octets do not come", unacknowledged);
+			say(&ends[i], &(struct out){ ACK, ends[i].nxt, ends[i].host_nxt, 65535, 0 });
+			listen_to_wire(10 * MS);
+			if (ioctl(fds[i], SIOCOUTQ, &unacknowledged))
+				fail("SIOCOUTQ: %s", strerror(errno));
+		}
+		close(fds[i]);
+	}
+	puts("; all data came in the end");
+}

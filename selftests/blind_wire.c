@@ -12,6 +12,7 @@
 
 struct end *ends;
 int nends;
+bool offer_sack;
 
 static uint8_t host_address[16];
 
@@ -74,12 +75,29 @@ static uint16_t checksum(const uint8_t *packet, int proto, const uint8_t *data, 
 	return fold(sum(sum(proto + len, packet + at, 2 * address_len()), data, len));
 }
 
+/* Writes the options, and returns how many octets they take. */
+static int put_options(uint8_t *option, const struct out *what)
+{
+	/* An MSS, and a window scale of 0 so that the host may use its own; SACK is permitted. */
+	static const uint8_t of_syn[12] = { 2, 4, 1460 >> 8, 1460 & 0xff, 3, 3, 0, 1, 4, 2, 1, 1 };
+	static const uint8_t of_sack[4] = { 1, 1, 5, 10 };
+
+	if (what->flags & SYN) {
+		memcpy(option, of_syn, sizeof(of_syn));
+		return offer_sack ? 12 : 8;
+	}
+	if (what->sack_left == what->sack_right)
+		return 0;
+	memcpy(option, of_sack, sizeof(of_sack));
+	put32(option + 4, what->sack_left);
+	put32(option + 8, what->sack_right);
+	return 12;
+}
+
 void say(struct end *e, const struct out *what)
 {
-	/* An MSS, and a window scale of 0 so that the host may use its own. */
-	static const uint8_t options[8] = { 2, 4, 1460 >> 8, 1460 & 0xff, 3, 3, 0, 1 };
 	uint8_t packet[MAX_PACKET] = {}, *tcp = packet + header_len();
-	int peer = e - ends, opt = what->flags & SYN ? sizeof(options) : 0, len = 20 + opt + what->len;
+	int peer = e - ends, opt = put_options(tcp + 20, what), len = 20 + opt + what->len;
 
 	put16(tcp, FIRST_PORT + peer % PORTS);
 	put16(tcp + 2, drill.port);
@@ -88,7 +106,6 @@ void say(struct end *e, const struct out *what)
 	tcp[12] = (20 + opt) / 4 << 4;
 	tcp[13] = what->flags;
 	put16(tcp + 14, what->window);
-	memcpy(tcp + 20, options, opt);
 	memset(tcp + 20 + opt, 'x', what->len);
 	ip_header(packet, drill.proto, len, peer, false);
 	put16(tcp + 16, checksum(packet, drill.proto, tcp, len));

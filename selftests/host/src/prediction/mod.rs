@@ -522,7 +522,7 @@ fn alike(fast: &Model, slow: &Model) -> bool {
         && fast.state() == slow.state()
         && fast.counts == slow.counts
         && fast.unread == slow.unread
-        && fast.urgent == slow.urgent
+        && fast.unreadable == slow.unreadable
         && fast.arrived == slow.arrived
         && fast.next_deadline().is_some() == slow.next_deadline().is_some()
 }

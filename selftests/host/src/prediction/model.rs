@@ -53,8 +53,9 @@ pub(super) struct Model {
     pub(super) arrived: bool,
     /// Octets that the program can read.
     pub(super) unread: u32,
-    /// Urgent data was announced: where a read ends depends on it.
-    pub(super) urgent: bool,
+    /// What a read gives is not known: urgent data was announced, at which it ends; or the peer's SYN had another number than drill counts the
+    /// stream's octets from.
+    pub(super) unreadable: bool,
     /// TCP_WINDOW_CLAMP, or 0.
     pub(super) clamp: u32,
     /// The last timestamp that we sent.
@@ -81,7 +82,7 @@ impl Model {
             held: false,
             arrived: false,
             unread: 0,
-            urgent: false,
+            unreadable: false,
             clamp,
             stamp: 0,
             sent: Vec::new(),
@@ -249,11 +250,12 @@ impl Model {
                 let before = self.tcb.receive_next();
                 self.update_room();
                 self.tcb.on_segment(now, segment, &cfg, &mut out);
-                self.urgent |= out.urgent.is_some();
+                self.unreadable |= out.urgent.is_some();
                 if self.state() != State::Closed && out.fate == Fate::Live {
                     let after = self.tcb.receive_next();
                     let syn = matches!(out.arcs.iter().next(), Some(id) if id.arc().from == State::SynSent);
                     let from = if syn { segment.seq + 1 } else { before };
+                    self.unreadable |= syn && segment.seq.raw() != self.irs;
                     self.unread += after.distance_from(from) - u32::from(out.fin_received);
                 }
                 self.apply(&out);

@@ -40,7 +40,7 @@ impl Talk {
 
     fn read(&mut self) -> bool {
         let count = self.fast.unread;
-        if count == 0 || self.fast.urgent || !self.fast.held || self.is_pressing(NOW) {
+        if count == 0 || self.fast.unreadable || !self.fast.held || self.is_pressing(NOW) {
             return false;
         }
         self.both(&format!("recv C {count}"), |host| {
