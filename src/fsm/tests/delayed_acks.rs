@@ -226,6 +226,15 @@ fn may_13_out_of_order_twice_and_into_the_gap_draw_acks_at_once() {
 }
 
 /// Nobody closes this side: the ACK of the peer's FIN waits no longer than that of data (MUST-40).
+/// A part that came twice says that an ACK of ours was lost, or is late.
+#[test]
+fn text_that_was_there_in_part_is_acknowledged_at_once() {
+    let mut calm = Calm::new();
+    calm.next -= 1;
+    calm.text(2);
+    calm.acked();
+}
+
 #[test]
 fn must_40_the_ack_of_a_fin_waits_for_ours_and_what_waited_with_it() {
     let mut calm = Calm::new();

@@ -183,6 +183,18 @@ fn a_request_rejects_old_timestamps_too() {
     );
 }
 
+/// RFC 7323 3.2: in every segment.
+#[test]
+fn a_challenge_ack_of_a_request_has_timestamps() {
+    let cfg = Config::default();
+    let now = Instant::from_us(1_000_100_000);
+    let mut request = request_of(&ts(syn(SYN, IRS, 0), CLOCK, 0), &cfg);
+    let mut out = Outbox::new();
+    request.on_segment(now, &seg(RST, IRS + 2, 0), &cfg, &mut out);
+    let timestamps = out.reply.unwrap().segment.options.timestamps;
+    assert_eq!(timestamps.map(|timestamps| timestamps.ecr), Some(CLOCK));
+}
+
 #[test]
 fn a_request_limits_its_challenges() {
     let cfg = plain();
