@@ -3,6 +3,7 @@
 //! Explicit congestion notification (RFC 3168).
 
 use super::*;
+use crate::fsm::AckMode;
 
 const ECE: Flags = Flags::ECE;
 const CWR: Flags = Flags::CWR;
@@ -62,6 +63,19 @@ fn only_ece_alone_accepts_the_offer() {
     let mut host = Host::syn_sent_with(cfg(1));
     host.arrive(syn(SYN | ECE | CWR, IRS, 0));
     assert_eq!(host.only().flags, SYN | ACK);
+}
+
+/// RFC 3168 6.1.3: what is marked, text or FIN, is echoed without delay, until the peer says that it has reduced its window.
+#[test]
+fn marks_are_echoed_at_once_where_acks_are_delayed() {
+    for (flags, len) in [(ACK, 10), (ACK | FIN, 0)] {
+        let (mut host, _) = opened();
+        host.set(|settings| settings.acks = AckMode::Delayed);
+        host.arrive(data(seg(ACK, IRS + 1, ISS + 1), 10));
+        assert!(host.sent.is_empty());
+        host.arrive(marked(data(seg(flags, IRS + 11, ISS + 1), len)));
+        assert_eq!(host.only().flags, ACK | ECE, "{flags:?}");
+    }
 }
 
 #[test]
