@@ -120,10 +120,11 @@ impl<L: RecordList> Tcb<L> {
     /// How much of `len` octets, which may be sent now, goes out at once: a segment of at most `mss` octets, or a run of full ones.
     #[inline]
     pub(super) fn run_of(&self, len: u32, mss: u32) -> u32 {
-        // Half of the peer's window, so that there is something to send while it acknowledges the other half. The urgent pointer
-        // counts from the segment that it is in.
+        // Half of the peer's window, so that there is something to send while it acknowledges the other half.
         let run = len.min(self.max_run.octets).min(self.max_snd_wnd / 2);
-        if run / 2 < mss || self.force || self.snd_up.is_some() {
+        // The urgent pointer counts from the segment that it is in; what came twice is told once (RFC 2883 4).
+        let header_differs = self.snd_up.is_some() || self.gaps.duplicate.is_some();
+        if run / 2 < mss || self.force || header_differs {
             return len.min(mss);
         }
         let segments = (run / mss.max(1)).min(u32::from(self.max_run.segments).max(1));
@@ -134,8 +135,10 @@ impl<L: RecordList> Tcb<L> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fsm::tests::{data, raw, seg, wnd, Host, ACK, FIN, IRS, ISS, MSS, PSH, SPACE, WND};
-    use crate::fsm::UserCall;
+    use crate::fsm::tests::{
+        data, plain, raw, seg, syn, wnd, Host, ACK, FIN, IRS, ISS, MSS, PSH, SPACE, SYN, WND,
+    };
+    use crate::fsm::{Config, UserCall};
 
     /// Flags, place in the stream, data, and segments of what was sent.
     fn brief(sent: &[SegmentOut]) -> Vec<(Flags, u32, u32, u32)> {
@@ -157,6 +160,28 @@ mod tests {
         host.arrive(wnd(seg(ACK, IRS + 1, ISS + 1), 64_000));
         host.tcb.set_max_run(max(octets, u16::MAX));
         host
+    }
+
+    /// RFC 2883 4: each duplicate is reported in one segment, and the header of a run is that of each of its segments.
+    #[test]
+    fn what_came_twice_is_told_by_a_segment_alone() {
+        let mut host = Host::syn_sent_with(Config {
+            sack: true,
+            ..plain()
+        });
+        let mut syn_ack = syn(SYN | ACK, IRS, ISS + 1);
+        syn_ack.options.sack_permitted = true;
+        host.arrive(wnd(syn_ack, 0));
+        host.tcb.set_max_run(max(5_500, u16::MAX));
+        host.arrive(wnd(data(seg(ACK, IRS + 1, ISS + 1), 10), 0));
+        host.queue(6_000);
+        // The window opens with a part of these octets once more.
+        host.arrive(wnd(data(seg(ACK, IRS + 6, ISS + 1), 10), 64_000));
+        let told = |at: usize| {
+            let blocks = &host.sent[at].options.sack;
+            (host.sent[at].count(), blocks.as_slice().len())
+        };
+        assert_eq!((told(0), told(1)), ((1, 1), (5, 0)));
     }
 
     #[test]

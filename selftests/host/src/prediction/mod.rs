@@ -246,14 +246,14 @@ impl Talk {
         else {
             return false;
         };
-        let (mut fast, mut slow) = (self.fast.clone(), self.slow.clone());
-        let wait = late.since(slow.now);
-        fast.now = early;
-        slow.now = late + Duration::from_us(wait.as_us() / 8) + LATE;
-        let (moment, fired) = match self.moments.start_of(early, late) {
-            Some(moment) => (moment, slow.now),
-            None => return false,
+        let Some(moment) = self.moments.start_of(early, late) else {
+            return false;
         };
+        let (mut fast, mut slow) = (self.fast.clone(), self.slow.clone());
+        fast.now = early;
+        let time = self.moments.time_until(moment, late);
+        slow.now = late + Duration::from_us(time.as_us() / 8) + LATE;
+        let fired = slow.now;
         fast.expire();
         slow.expire();
         if !alike(&fast, &slow) {

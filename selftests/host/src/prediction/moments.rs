@@ -57,6 +57,13 @@ impl Moments {
             .rposition(|moment| late.since(moment.slow) >= early.since(moment.fast))
     }
 
+    /// How long a timer of the slow host runs that was started at that moment, and is due at `late`.
+    pub(super) fn time_until(&self, moment: usize, late: Instant) -> Duration {
+        self.0
+            .get(moment)
+            .map_or(Duration::from_us(0), |moment| late.since(moment.slow))
+    }
+
     /// When what is due at `early` in the fast host and seen at `latest` in the slow one comes after that moment.
     pub(super) fn when(&self, moment: usize, early: Instant, latest: Instant) -> Option<When> {
         let moment = self.0.get(moment)?;
