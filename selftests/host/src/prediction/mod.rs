@@ -516,15 +516,19 @@ fn ms_of(time: Duration) -> u64 {
     time.as_us() / 1_000
 }
 
-/// Whether two hosts that live at different speeds did the same.
+/// Whether two hosts that live at different speeds did the same, and wait for the same.
 fn alike(fast: &Model, slow: &Model) -> bool {
+    let waits = |host: &Model| {
+        let retransmits = host.status().map_or(0, |status| status.retransmits);
+        (host.next_timer().map(|(kind, _)| kind), retransmits)
+    };
     fast.sent == slow.sent
         && fast.state() == slow.state()
         && fast.counts == slow.counts
         && fast.unread == slow.unread
         && fast.unreadable == slow.unreadable
         && fast.arrived == slow.arrived
-        && fast.next_deadline().is_some() == slow.next_deadline().is_some()
+        && waits(fast) == waits(slow)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::fsm::segment::{ParseError, Segment, SegmentOut};
+use crate::fsm::timers::TimerKind;
 use crate::fsm::{
     closed_on_segment, listen_on_segment, Config, DropReason, Fate, Instant, ListenVerdict,
     OpenParams, Outbox, ReplyWhy, ReqTimer, ReqVerdict, SeqNumber, State, Status, SynReq, TimeWait,
@@ -124,14 +125,18 @@ impl Model {
         self.stamp != 0
     }
 
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let timer = match &self.form {
+    /// The timer that comes next, and when.
+    pub(super) fn next_timer(&self) -> Option<(TimerKind, Instant)> {
+        match &self.form {
             Form::None => None,
             Form::Request(request) => request.next_deadline(),
             Form::Block => self.tcb.next_deadline(),
             Form::TimeWait(waiting) => waiting.next_deadline(),
-        };
-        timer.map(|(_, deadline)| deadline)
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.next_timer().map(|(_, deadline)| deadline)
     }
 
     /// As `net::effects::update_room` with a receive queue that is nearly empty.
