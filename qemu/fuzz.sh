@@ -21,7 +21,7 @@ for target in $targets; do
 	mkdir -p "$corpus" "$artifacts"
 	say "fuzz: $target for $minutes min"
 	CARGO_TARGET_DIR=$build/fuzz/cargo env -u RUSTC cargo +nightly fuzz run --sanitizer none "$target" \
-		"$corpus" "fuzz/seeds/$target" -- "-max_total_time=$((60 * minutes))" -max_len=4096 -timeout=10 -print_final_stats=1 \
+		"$corpus" "fuzz/seeds/$target" -- "-max_total_time=$((60 * minutes))" -max_len=4096 -timeout=60 -print_final_stats=1 \
 		"-artifact_prefix=$artifacts/" </dev/null || failed+=" $target"
 done
 [ -z "$failed" ] || die "fuzz:$failed"
