@@ -94,7 +94,7 @@ impl<L: RecordList> Tcb<L> {
         let left_to_reader = acks.reader_waits && unacked >= BEYOND_LINKS;
         if quick
             || unacked > u32::from(acks.full) && !left_to_reader
-            || !self.held.as_slice().is_empty()
+            || !self.held.is_empty()
             || self.ecn.echo
         {
             acks.quick = acks.quick.saturating_sub(1);
@@ -122,8 +122,7 @@ impl<L: RecordList> Tcb<L> {
     /// The peer's FIN was taken, and our side is still open: its ACK may wait (MUST-40), for a FIN of ours or for data, but not where a
     /// gap was filled or a mark is to be echoed.
     pub(super) fn owe_fin_ack(&mut self, now: Instant) {
-        if self.settings.acks == AckMode::Quick || !self.held.as_slice().is_empty() || self.ecn.echo
-        {
+        if self.settings.acks == AckMode::Quick || !self.held.is_empty() || self.ecn.echo {
             self.ack_due = true;
         } else if self.acks.deadline.is_none() {
             self.acks.deadline = Some(now + MAX_ACK_DELAY);

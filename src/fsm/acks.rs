@@ -177,8 +177,9 @@ impl<L: RecordList> Tcb<L> {
         progress: &mut Progress,
         out: &mut Outbox,
     ) {
-        let queue_start = self.send_queue_start();
         let ack = segment.ack;
+        // Else it is our FIN alone that is acknowledged.
+        let some_data = self.snd_una.before(self.write_end);
         self.scoreboard()
             .acknowledge(now, ack, &mut progress.delivery);
         self.snd_una = ack;
@@ -188,7 +189,7 @@ impl<L: RecordList> Tcb<L> {
             let flight = progress.flight / u32::from(self.effective_mss()).max(1);
             self.rtt.on_sample(rtt, flight.div_ceil(2));
         }
-        if self.send_queue_start() != queue_start {
+        if some_data {
             out.acked = true;
             out.wake |= Wake::WRITABLE;
         }

@@ -66,7 +66,7 @@ impl<L: RecordList> Tcb<L> {
     /// Whether the next text goes to the receive queue without more ado.
     #[inline]
     fn is_taken_as_it_comes(&self) -> bool {
-        self.rcv_space != 0 && self.held.as_slice().is_empty() && self.gaps.fin_at.is_none()
+        self.rcv_space != 0 && self.held.is_empty() && self.gaps.fin_at.is_none()
     }
 
     /// The short way for a predicted segment. Does what [`on_any_segment`](Self::on_any_segment) would do.

@@ -142,7 +142,7 @@ impl<L: RecordList> Tcb<L> {
     /// of memory, if more is known now than before.
     pub(crate) fn tune_receive_buffer(
         &mut self,
-        now: Instant,
+        clock: impl FnOnce() -> Instant,
         count: u32,
         unread: u32,
     ) -> Option<u32> {
@@ -155,6 +155,7 @@ impl<L: RecordList> Tcb<L> {
         if tuning.rtt_us == 0 {
             return None;
         }
+        let now = clock();
         if now.since(tuning.read_at).as_us() < u64::from(tuning.rtt_us) {
             return None;
         }

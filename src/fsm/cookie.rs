@@ -496,7 +496,8 @@ mod tests {
         let cfg = Config::default();
         let (made, now) = (at(77), at(77) + Duration::from_ms(after_ms));
         let ack = ack_of(&answer(made, options));
-        let mut tcb: crate::fsm::tests::Tcb = take(now, &ack).unwrap().establish(now, &cfg);
+        let mut tcb = crate::fsm::tests::Tcb::new();
+        take(now, &ack).unwrap().establish(now, &cfg, &mut tcb);
         let mut out = Outbox::new();
         tcb.set_receive_space(60_000);
         tcb.on_segment(now, &ack, &cfg, &mut out);

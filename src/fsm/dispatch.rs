@@ -25,6 +25,10 @@ impl<L: RecordList> Tcb<L> {
             _ if self.syn_due => return Some(self.send_syn(now, Flags::SYN | Flags::ACK)),
             _ => {}
         }
+        if self.is_quiet() {
+            self.cwnd_limited = false;
+            return None;
+        }
         if let Some(segment) = self.next_text(now) {
             return Some(segment);
         }
@@ -41,6 +45,16 @@ impl<L: RecordList> Tcb<L> {
             return Some(self.ack_segment(now));
         }
         None
+    }
+
+    /// Whether nothing is to be sent, for the first time or again, and no timer to be started: so it is after most segments.
+    #[inline]
+    fn is_quiet(&self) -> bool {
+        !self.has_unsent()
+            && !self.is_ack_due()
+            && self.sums.lost == 0
+            && !self.probe_due
+            && (self.timer.is_some() || self.snd_una == self.snd_nxt)
     }
 
     /// Our SYN is on its way, for the first time or again.
@@ -376,12 +390,17 @@ impl<L: RecordList> Tcb<L> {
         select_window(
             self.rcv_nxt,
             self.rcv_adv,
-            // What is held has its room already.
-            self.rcv_space.saturating_add(self.gaps.octets),
+            self.window_space(),
             self.rcv_buf,
             self.rcv_mss,
             self.rcv_wscale,
         )
+    }
+
+    /// The free receive buffer, in octets from RCV.NXT on: what is held has its room already.
+    #[inline]
+    pub(super) fn window_space(&self) -> u32 {
+        self.rcv_space.saturating_add(self.gaps.octets)
     }
 
     /// The options of every segment but an RST (RFC 7323 section 3.2).

@@ -45,6 +45,7 @@ impl<L: RecordList> Tcb<L> {
             self.syn_acked || sent <= 1 + u32::from(self.fin_sent), "no data before our SYN is acknowledged";
             self.unsent_len() <= self.send_queue_len(), "what was not sent is in the queue";
             self.max_snd_wnd >= self.snd_wnd, "the largest window is the largest";
+            self.effective_mss() == self.computed_mss(), "the effective MSS is that of the limits";
         }
 
         let syn_sent = u32::from(!self.syn_acked && sent != 0);

@@ -395,9 +395,9 @@ impl SynReq {
         ReqVerdict::Remove
     }
 
-    /// The connection, still in SYN-RECEIVED; the segment for which the verdict was [`ReqVerdict::Establish`] is to be
-    /// given to it next. Tell it the receive space before.
-    pub(crate) fn establish<L: RecordList>(&self, now: Instant, cfg: &Config) -> Tcb<L> {
+    /// Makes `tcb` the block of the connection, still in SYN-RECEIVED; the segment for which the verdict was [`ReqVerdict::Establish`]
+    /// is to be given to it next. Tell it the receive space before.
+    pub(crate) fn establish<L: RecordList>(&self, now: Instant, cfg: &Config, tcb: &mut Tcb<L>) {
         let params = OpenParams {
             iss: self.iss,
             ts_offset: self.ts_offset,
@@ -407,10 +407,11 @@ impl SynReq {
             rcv_space: u32::from(self.rcv_wnd),
             rcv_wscale: self.rcv_wscale,
         };
-        let mut tcb = Tcb::opened(self.machine, self.since, &params);
+        tcb.open(self.machine, self.since, &params);
         tcb.passive = true;
         tcb.congestion.set_kind(cfg.congestion_control);
         tcb.ts_on = self.ts_on;
+        tcb.renew_mss();
         tcb.ws_on = self.ws_on;
         tcb.sack_on = self.sack_on;
         tcb.ecn.on = self.ecn_on;
@@ -437,7 +438,6 @@ impl SynReq {
         }
         // Only until that segment comes.
         tcb.arm(TimerKind::Retransmit, self.deadline.max(now));
-        tcb
     }
 
     /// Does what is due at `now`: RFC 9293 section 3.8.3, MUST-22.

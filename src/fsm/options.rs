@@ -139,28 +139,26 @@ impl Options {
         }
     }
 
-    /// Reads the octets between the fixed header and the data. Total: any octets give an answer.
+    /// Reads the octets between the fixed header and the data; none was read before. Total: any octets do.
     #[inline]
-    pub(crate) fn parse(bytes: &[u8]) -> Self {
-        let mut options = Self::none();
+    pub(crate) fn read(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
-            return options;
+            return;
         }
         // Nearly every segment carries just this.
         if let Some((word, values)) = bytes.split_first_chunk() {
             if u32::from_be_bytes(*word) == ALIGNED_TIMESTAMPS {
                 if let Ok(values) = <[u8; 8]>::try_from(values) {
-                    options.timestamps = Some(Timestamps::from_bytes(values));
-                    return options;
+                    self.timestamps = Some(Timestamps::from_bytes(values));
+                    return;
                 }
             }
         }
-        options.malformed = options.parse_list(bytes).is_none();
-        options
+        self.malformed = self.read_list(bytes).is_none();
     }
 
     /// The general case: one option after the other; `None` when one is bad.
-    fn parse_list(&mut self, mut rest: &[u8]) -> Option<()> {
+    fn read_list(&mut self, mut rest: &[u8]) -> Option<()> {
         while let Some((&kind, tail)) = rest.split_first() {
             match kind {
                 KIND_END => break,
@@ -376,16 +374,22 @@ mod tests {
         SeqNumber::from_raw(raw)
     }
 
+    fn read(bytes: &[u8]) -> Options {
+        let mut options = Options::none();
+        options.read(bytes);
+        options
+    }
+
     /// Parses a list that must be good.
     fn good(bytes: &[u8]) -> Options {
-        let options = Options::parse(bytes);
+        let options = read(bytes);
         assert!(!options.malformed, "{bytes:?}");
         options
     }
 
     /// Parses a list that must be bad; what stood before the bad option.
     fn bad(bytes: &[u8]) -> Options {
-        let mut options = Options::parse(bytes);
+        let mut options = read(bytes);
         assert!(options.malformed, "{bytes:?}");
         options.malformed = false;
         options
@@ -561,7 +565,7 @@ mod tests {
                     assert!(kind == KIND_NOP || len >= 2);
                     rest = &rest[usize::from(len)..];
                 }
-                assert!(!Options::parse(&bytes).malformed);
+                assert!(!read(&bytes).malformed);
             }
         }
     }

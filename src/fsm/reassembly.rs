@@ -239,7 +239,7 @@ impl<L: RecordList> Tcb<L> {
         }
         self.rcv_nxt = end;
         out.release = Some(end);
-        if self.held.as_slice().is_empty() {
+        if self.held.is_empty() {
             self.gaps.recent = Default::default();
             self.note_fin();
         }
@@ -312,11 +312,17 @@ impl<L: RecordList> Tcb<L> {
 
     /// The blocks of the next segment: what came twice, then those that changed last (RFC 2018 section 4, RFC 2883
     /// section 4).
+    #[inline]
     pub(super) fn sack_blocks(&self) -> SackBlocks {
-        let mut blocks = SackBlocks::new();
-        if !self.has_blocks_to_tell() {
-            return blocks;
+        if self.has_blocks_to_tell() {
+            self.blocks_to_tell()
+        } else {
+            SackBlocks::new()
         }
+    }
+
+    fn blocks_to_tell(&self) -> SackBlocks {
+        let mut blocks = SackBlocks::new();
         if let Some(twice) = self.gaps.duplicate {
             blocks.push(twice.left, twice.right);
         }
@@ -337,7 +343,7 @@ impl<L: RecordList> Tcb<L> {
     /// Whether there is anything that only a SACK option can tell.
     #[inline]
     fn has_blocks_to_tell(&self) -> bool {
-        let holds = !self.held.as_slice().is_empty() || self.gaps.fin_at.is_some();
+        let holds = !self.held.is_empty() || self.gaps.fin_at.is_some();
         self.sack_on && (holds || self.gaps.duplicate.is_some())
     }
 
@@ -347,7 +353,7 @@ impl<L: RecordList> Tcb<L> {
         if !self.has_blocks_to_tell() {
             return 0;
         }
-        let mut count = self.sack_blocks().as_slice().len() as u32;
+        let mut count = self.blocks_to_tell().as_slice().len() as u32;
         if self.ts_on {
             count = count.min(MAX_BLOCKS_WITH_TIMESTAMPS);
         }

@@ -29,6 +29,18 @@ pub(crate) trait RecordList: Default {
     /// The records, to be changed.
     fn as_mut_slice(&mut self) -> &mut [Record];
 
+    /// Whether there are no records.
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.as_slice().is_empty()
+    }
+
+    /// Puts a record at the end. False: as for [`insert`](Self::insert).
+    #[inline]
+    fn push(&mut self, record: Record) -> bool {
+        self.insert(self.as_slice().len(), record)
+    }
+
     /// Puts a record at position `at`, before what stands there. False, and nothing has changed: there is no memory for it,
     /// or the list is shorter than `at`.
     fn insert(&mut self, at: usize, record: Record) -> bool;

@@ -129,8 +129,7 @@ impl<L: RecordList> Scoreboard<'_, L> {
             at_us: now_us,
             marks: 0,
         };
-        let len = self.list.as_slice().len();
-        if self.list.insert(len, record) {
+        if self.list.push(record) {
             return;
         }
         // No memory: it joins its neighbour, of which less is known then.

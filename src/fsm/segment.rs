@@ -154,7 +154,34 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Reads a header.
+    /// Room for [`read`](Self::read): a segment that says nothing.
+    #[inline]
+    pub(crate) const fn empty() -> Self {
+        Self {
+            src_port: 0,
+            dst_port: 0,
+            seq: SeqNumber::from_raw(0),
+            ack: SeqNumber::from_raw(0),
+            flags: Flags::from_bits(0),
+            wnd: 0,
+            urg: 0,
+            options: Options::none(),
+            header_len: 0,
+            payload_len: 0,
+            ce: false,
+            piece: 0,
+        }
+    }
+
+    /// As [`read`](Self::read), by value.
+    #[allow(dead_code, reason = "the module reads to where the segment stays")]
+    pub(crate) fn parse(header: &[u8], segment_len: u32) -> Result<Self, ParseError> {
+        let mut segment = Self::empty();
+        segment.read(header, segment_len)?;
+        Ok(segment)
+    }
+
+    /// Reads a header to an [empty](Self::empty) segment.
     ///
     /// `header` is the start of the segment, with the whole header in it; more does no harm. `segment_len` is the
     /// length of the whole segment in octets, as IP tells it. The checksum is not looked at.
@@ -165,7 +192,7 @@ impl Segment {
     /// claims to be shorter than 20 octets or longer than the segment. A bad option list is no error, see
     /// [`Options::malformed`].
     #[inline]
-    pub(crate) fn parse(header: &[u8], segment_len: u32) -> Result<Self, ParseError> {
+    pub(crate) fn read(&mut self, header: &[u8], segment_len: u32) -> Result<(), ParseError> {
         let Some((fixed, options)) = header.split_first_chunk::<MIN_HEADER_LEN>() else {
             return Err(ParseError::Truncated);
         };
@@ -187,20 +214,17 @@ impl Segment {
         let Some(options) = options.get(..options_len) else {
             return Err(ParseError::Truncated);
         };
-        Ok(Self {
-            src_port: u16::from_be_bytes([p0, p1]),
-            dst_port: u16::from_be_bytes([p2, p3]),
-            seq: SeqNumber::from_raw(u32::from_be_bytes([s0, s1, s2, s3])),
-            ack: SeqNumber::from_raw(u32::from_be_bytes([a0, a1, a2, a3])),
-            flags: Flags::from_bits(flags),
-            wnd: u16::from_be_bytes([w0, w1]),
-            urg: u16::from_be_bytes([u0, u1]),
-            options: Options::parse(options),
-            header_len,
-            payload_len,
-            ce: false,
-            piece: 0,
-        })
+        self.src_port = u16::from_be_bytes([p0, p1]);
+        self.dst_port = u16::from_be_bytes([p2, p3]);
+        self.seq = SeqNumber::from_raw(u32::from_be_bytes([s0, s1, s2, s3]));
+        self.ack = SeqNumber::from_raw(u32::from_be_bytes([a0, a1, a2, a3]));
+        self.flags = Flags::from_bits(flags);
+        self.wnd = u16::from_be_bytes([w0, w1]);
+        self.urg = u16::from_be_bytes([u0, u1]);
+        self.options.read(options);
+        self.header_len = header_len;
+        self.payload_len = payload_len;
+        Ok(())
     }
 
     /// SEG.LEN: the sequence numbers that the segment takes, SYN and FIN included (RFC 9293 section 3.4).
@@ -249,12 +273,18 @@ impl SegmentOut {
 
     /// Writes the header, with zero for the checksum, to the start of `buf`, and returns its length; `None` if `buf`
     /// is too short for it.
-    #[inline]
+    #[allow(dead_code, reason = "the module has room of that length")]
     pub(crate) fn emit(&self, src_port: u16, dst_port: u16, buf: &mut [u8]) -> Option<usize> {
-        let header_len = self.header_len();
-        let (fixed, options) = buf
-            .get_mut(..header_len)?
-            .split_first_chunk_mut::<MIN_HEADER_LEN>()?;
+        let header = buf.get_mut(..self.header_len())?;
+        self.fill(src_port, dst_port, header)?;
+        Some(header.len())
+    }
+
+    /// Writes the header, with zero for the checksum, to `header`, which has exactly its length; `None` if it has not.
+    #[inline]
+    pub(crate) fn fill(&self, src_port: u16, dst_port: u16, header: &mut [u8]) -> Option<()> {
+        let header_len = header.len();
+        let (fixed, options) = header.split_first_chunk_mut::<MIN_HEADER_LEN>()?;
         let ports = u32::from(src_port) << 16 | u32::from(dst_port);
         // The data offset counts 32-bit words; at most 15 of them.
         let control = (header_len as u32 / 4) << 28
@@ -266,9 +296,7 @@ impl SegmentOut {
         fixed[12..16].copy_from_slice(&control.to_be_bytes());
         // The checksum, then the urgent pointer.
         fixed[16..20].copy_from_slice(&u32::from(self.urg).to_be_bytes());
-        self.options
-            .emit(self.flags.contains(Flags::SYN), options)?;
-        Some(header_len)
+        self.options.emit(self.flags.contains(Flags::SYN), options)
     }
 }
 

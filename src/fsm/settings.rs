@@ -374,6 +374,7 @@ impl<L: RecordList> Tcb<L> {
     /// What the program sets now, in place of what it had set. Ask [`next_segment`](Self::next_segment) then.
     pub(crate) fn apply_settings(&mut self, settings: Settings, cfg: &Config) {
         self.settings = settings;
+        self.renew_mss();
         self.idle_restart = cfg.slow_start_after_idle;
         if let Some(kind) = settings.congestion {
             // MAY-18.

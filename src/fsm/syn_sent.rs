@@ -97,5 +97,6 @@ impl<L: RecordList> Tcb<L> {
             }
             _ => self.ts_on = false,
         }
+        self.renew_mss();
     }
 }

@@ -144,6 +144,8 @@ pub(crate) struct Tcb<L: RecordList> {
     pub(super) snd_mss: u16,
     /// The largest segment that the path takes.
     pub(super) path_mss: u16,
+    /// See [`effective_mss`](Tcb::effective_mss).
+    mss: u16,
 
     pub(super) iss: SeqNumber,
     pub(super) snd_una: SeqNumber,
@@ -222,6 +224,9 @@ pub(crate) struct Tcb<L: RecordList> {
 
 impl<L: RecordList> Tcb<L> {
     /// A socket without a connection.
+    ///
+    /// Inline, as what it is made of, so that it is made where it is to be: it is large.
+    #[inline(always)]
     pub(crate) fn new() -> Self {
         const ZERO: SeqNumber = SeqNumber::from_raw(0);
         const START: Instant = Instant::from_us(0);
@@ -256,6 +261,7 @@ impl<L: RecordList> Tcb<L> {
             rcv_mss: 0,
             snd_mss: MIN_SND_MSS,
             path_mss: u16::MAX,
+            mss: MIN_SND_MSS,
             iss: ZERO,
             snd_una: ZERO,
             snd_nxt: ZERO,
@@ -298,9 +304,10 @@ impl<L: RecordList> Tcb<L> {
         }
     }
 
-    /// A block in the state of `machine` with these parameters, all sequence variables at their start.
-    pub(super) fn opened(machine: MachineState, now: Instant, params: &OpenParams) -> Self {
-        Self {
+    /// Makes this the block of a new connection in the state of `machine` with these parameters, all sequence variables at their
+    /// start, and without settings.
+    pub(super) fn open(&mut self, machine: MachineState, now: Instant, params: &OpenParams) {
+        *self = Self {
             machine,
             rcv_wscale: params.rcv_wscale,
             rcv_mss: params.mss,
@@ -316,7 +323,8 @@ impl<L: RecordList> Tcb<L> {
             ts_offset: params.ts_offset,
             since: now,
             ..Self::new()
-        }
+        };
+        self.renew_mss();
     }
 
     /// The state.
@@ -399,6 +407,7 @@ impl<L: RecordList> Tcb<L> {
     pub(crate) fn set_path_mss(&mut self, mss: u16) {
         let before = self.effective_mss();
         self.path_mss = mss;
+        self.renew_mss();
         if !self.syn_acked {
             return;
         }
@@ -451,7 +460,18 @@ impl<L: RecordList> Tcb<L> {
 
     /// The most octets of data in a segment now (MUST-16): the peer's and the path's limit, less the options.
     #[inline]
-    pub(crate) fn effective_mss(&self) -> u16 {
+    pub(crate) const fn effective_mss(&self) -> u16 {
+        self.mss
+    }
+
+    /// What decides the [`effective_mss`](Self::effective_mss) has changed.
+    #[inline]
+    pub(super) fn renew_mss(&mut self) {
+        self.mss = self.computed_mss();
+    }
+
+    /// The effective MSS of the fields as they are.
+    pub(super) fn computed_mss(&self) -> u16 {
         let mss = self.snd_mss.min(self.path_mss);
         let mss = self.settings.cap_mss(mss).max(MIN_SND_MSS);
         if self.ts_on {

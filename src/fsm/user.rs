@@ -111,18 +111,18 @@ impl<L: RecordList> Tcb<L> {
         let mut params = *params;
         params.mss = self.settings.cap_mss(params.mss);
         params.rcv_space = self.settings.clamp_window(params.rcv_space);
-        let mut tcb = Self::opened(self.machine(), now, &params);
-        tcb.congestion.set_kind(cfg.congestion_control);
-        tcb.apply_settings(self.settings, cfg);
-        tcb.heard(now);
-        tcb.ts_on = cfg.timestamps;
-        tcb.ws_on = cfg.window_scaling;
-        tcb.sack_on = cfg.sack;
-        tcb.rcv_adv = tcb.rcv_nxt + params.rcv_space.min(u32::from(u16::MAX));
-        tcb.syn_due = true;
-        tcb.ecn = Ecn::opening(cfg);
-        tcb.take(now, Event::ActiveOpen, out);
-        *self = tcb;
+        let (machine, settings) = (self.machine(), self.settings);
+        self.open(machine, now, &params);
+        self.congestion.set_kind(cfg.congestion_control);
+        self.ts_on = cfg.timestamps;
+        self.ws_on = cfg.window_scaling;
+        self.sack_on = cfg.sack;
+        self.apply_settings(settings, cfg);
+        self.heard(now);
+        self.rcv_adv = self.rcv_nxt + params.rcv_space.min(u32::from(u16::MAX));
+        self.syn_due = true;
+        self.ecn = Ecn::opening(cfg);
+        self.take(now, Event::ActiveOpen, out);
         Ok(())
     }
 
@@ -169,10 +169,14 @@ impl<L: RecordList> Tcb<L> {
             self.state(),
             State::Established | State::FinWait1 | State::FinWait2
         );
-        let offered = self.rcv_wnd();
-        let possible = self.new_window();
         // Not for each read: only when the peer could be short of room.
-        open && possible > offered && possible >= offered.saturating_mul(2)
+        let offered = self.rcv_wnd();
+        let enough = offered.saturating_mul(2);
+        if !open || self.window_space() < enough && self.rcv_buf >> self.rcv_wscale != 0 {
+            return false;
+        }
+        let possible = self.new_window();
+        possible > offered && possible >= enough
     }
 
     // RFC 9293 3.10.4: CLOSE.

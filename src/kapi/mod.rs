@@ -3,7 +3,8 @@
 //!
 //! [`sock`], [`guard`], [`stream`], [`splice`], [`options`], [`wait`] and [`proto`] are sockets; [`skb`], [`ip`], [`route`],
 //! [`offload`] and [`hold`] packets and their ways; [`hash`] and [`small`] the objects that connections are found as; [`netns`],
-//! [`proc`], [`sysctl`] and [`percpu`] what each network namespace has; [`lock`], [`snapshot`] and [`word`] what is shared, and how.
+//! [`proc`], [`sysctl`] and [`percpu`] what each network namespace has; [`lock`], [`published`],
+//! [`snapshot`] and [`word`] what is shared, and how.
 
 pub(crate) mod addr;
 pub(crate) mod global;
@@ -20,6 +21,7 @@ pub(crate) mod options;
 pub(crate) mod percpu;
 pub(crate) mod proc;
 pub(crate) mod proto;
+pub(crate) mod published;
 pub(crate) mod random;
 pub(crate) mod route;
 pub(crate) mod skb;

@@ -27,9 +27,10 @@ impl SipKey {
         let ports = u64::from(key.ports);
         let [l0, l1] = key.local.0;
         let [r0, r1] = key.remote.0;
-        if (l0 | r0) == 0 {
+        if key.remote.is_v4() {
+            // What else stands in the addresses is the same in all of IPv4.
             // SAFETY: The key is valid.
-            return unsafe { bindings::siphash_3u64(l1, r1, ports, &self.0) };
+            return unsafe { bindings::siphash_3u32(l1 as u32, r1 as u32, key.ports, &self.0) };
         }
         // SAFETY: The key is valid.
         unsafe {

@@ -78,14 +78,14 @@ impl Shared {
     /// Notes what the socket's program has set, for the children of a listener.
     pub(crate) fn set_settings(&self, settings: Settings) {
         // That nothing was set needs not be said, unless something was.
-        if settings != Settings::new() || self.settings.last().is_some() {
-            self.settings.set(0, settings);
+        if settings != Settings::new() || self.settings.get().is_some() {
+            self.settings.set(settings);
         }
     }
 
     /// What the socket's program has set.
     pub(crate) fn settings(&self) -> Settings {
-        self.settings.last().unwrap_or(Settings::new())
+        self.settings.get().unwrap_or(Settings::new())
     }
 
     /// Notes how many octets were not sent yet; only needed where there is a limit.

@@ -4,11 +4,11 @@
 //!
 //! Locks: see [`super`].
 
-use super::pernet::PerNet;
+use super::pernet::{PerNet, Reading};
 use super::request::{default_mss, secrets};
 use super::tables::Object;
 use super::{bind, effects, instance, now, time_wait, tx, Locked};
-use crate::src::fsm::{window, Config, OpenParams, Outbox, SeqNumber, State, UserCall};
+use crate::src::fsm::{window, OpenParams, Outbox, SeqNumber, State, UserCall};
 use crate::src::kapi::addr::{Address, Endpoint};
 use crate::src::kapi::hash::{flag, Key};
 use kernel::prelude::*;
@@ -62,13 +62,12 @@ pub(crate) fn connect(sk: &mut Locked<'_>, peer: Endpoint, scope_id: u32) -> Res
 
 /// Enters the tables under a port that makes the connection the only one of its kind.
 fn take_place(sk: &mut Locked<'_>, local: (Address, u16), remote: (Address, u16)) -> Result<Floor> {
-    let config = sk.sk().per_net().config();
     if local.1 != 0 {
         // The port was bound before: this one or none.
         if enter(sk, local, remote) {
             return Ok(Floor::default());
         }
-        let floor = take_over(sk, local, remote, &config).ok_or(EADDRNOTAVAIL)?;
+        let floor = take_over(sk, local, remote).ok_or(EADDRNOTAVAIL)?;
         return enter(sk, local, remote)
             .then_some(floor)
             .ok_or(EADDRNOTAVAIL);
@@ -93,7 +92,7 @@ fn take_place(sk: &mut Locked<'_>, local: (Address, u16), remote: (Address, u16)
             // Perhaps by a TIME-WAIT that gives way.
             Entered::EndsTaken => {}
         }
-        if let Some(floor) = take_over(sk, candidate, remote, &config) {
+        if let Some(floor) = take_over(sk, candidate, remote) {
             if enter_with_port(sk, candidate, remote) == Entered::In {
                 return Ok(floor);
             }
@@ -146,12 +145,9 @@ fn enter(sk: &mut Locked<'_>, local: (Address, u16), remote: (Address, u16)) -> 
 
 /// Ends the TIME-WAIT between these ends, if there is one and it gives way: RFC 6191, where timestamps keep its segments
 /// out of the new connection. Takes its lock and that of its port: neither may be held.
-fn take_over(
-    sk: &Locked<'_>,
-    local: (Address, u16),
-    remote: (Address, u16),
-    config: &Config,
-) -> Option<Floor> {
+fn take_over(sk: &Locked<'_>, local: (Address, u16), remote: (Address, u16)) -> Option<Floor> {
+    let mut reading = Reading::new();
+    let config = sk.sk().per_net().config(&mut reading);
     // tw_reuse 2: only where the path is this host, which reorders nothing.
     if config.tw_reuse == 2 && !(local.0 == remote.0 || local.0.is_loopback()) {
         return None;
@@ -175,10 +171,12 @@ fn open(sk: &mut Locked<'_>, floor: Floor) -> Result {
     let key = sk.sk().key();
     let v4 = key.remote.is_v4();
     let (iss, ts_offset) = secrets(instance().secret.connection(&key), now(), floor.iss);
-    let config = sk.sk().per_net().config();
+    let mut reading = Reading::new();
+    let config = sk.sk().per_net().config(&mut reading);
     let mtu = sk.path_mtu();
     let mss = tx::mss_of_mtu(mtu, v4);
     sk.path_mtu = mtu;
+    sk.room_told = None;
     sk.queue_start = iss + 1;
     let params = OpenParams {
         iss,

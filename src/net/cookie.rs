@@ -5,7 +5,7 @@
 //! came, and both arcs, LISTEN to SYN-RECEIVED and on, are taken then. Locks: see [`super`].
 
 use super::accept::Shared;
-use super::pernet::PerNet;
+use super::pernet::{PerNet, Reading};
 use super::request::{establish, new_child, params_of_listener};
 use super::rx::{Arrived, Taken};
 use super::{effects, instance, now, tx, Socket};
@@ -60,7 +60,9 @@ pub(super) fn take<'a>(
 ) -> ControlFlow<Taken<'a>, Arrived<'a>> {
     let net = listener.net();
     let per_net = PerNet::of(net);
-    let (now, config) = (now(), per_net.config());
+    let now = now();
+    let mut reading = Reading::new();
+    let config = per_net.config(&mut reading);
     let shared = listener.shared();
     if config.syncookies == 0
         || arrived.segment.flags.contains(Flags::SYN)
@@ -84,13 +86,13 @@ pub(super) fn take<'a>(
         return ControlFlow::Break(Taken::Done);
     };
     let hash = instance().secret.connection(&key);
-    let params = params_of_listener(listener, &key, hash, now, &route, &config, None);
+    let params = params_of_listener(listener, &key, hash, now, &route, config, None);
     let mut out = Outbox::new();
     let machine = match cookie::request(
         now,
         arrived.segment,
         &params,
-        &config,
+        config,
         &secrets(hash),
         &mut out,
     ) {
@@ -105,7 +107,7 @@ pub(super) fn take<'a>(
         per_net.counters().drop(DropReason::AcceptQueueFull);
         return ControlFlow::Break(Taken::Done);
     };
-    let Some(sk) = new_child(&machine, listener, &key, interface, now, &config) else {
+    let Some(sk) = new_child(&machine, listener, &key, interface, now, config) else {
         per_net.counters().drop(DropReason::NoMemory);
         shared.give_back(slot);
         return ControlFlow::Break(Taken::Done);

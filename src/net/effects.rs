@@ -3,6 +3,7 @@
 //!
 //! Runs under the socket lock; locks taken below it: see [`super`].
 
+use super::pernet::Reading;
 use super::{kernel_state, now, time_wait, tx, Locked, Tcb};
 use crate::src::fsm::{
     Config, ConnError, Fate, Instant, MaxRun, Outbox, State, UserCall, UserError, Wake,
@@ -16,11 +17,12 @@ pub(crate) fn run<R>(
     input: impl FnOnce(&mut Tcb, Instant, &Config, &mut Outbox) -> R,
 ) -> R {
     let now = now();
-    let config = sk.sk().per_net().config();
+    let mut reading = Reading::new();
+    let config = sk.sk().per_net().config(&mut reading);
     let mut out = Outbox::new();
     update_room(sk);
-    let result = input(&mut sk.tcb, now, &config, &mut out);
-    apply(sk, &out, now, &config);
+    let result = input(&mut sk.tcb, now, config, &mut out);
+    apply(sk, &out, now, config);
     result
 }
 
@@ -32,12 +34,16 @@ pub(crate) fn user(sk: &mut Locked<'_>, call: UserCall) -> Result {
     .map_err(errno)
 }
 
-/// Tells the machine how much more the receive buffer takes.
+/// Tells the machine how much more the receive buffer takes, if that is another amount than it was told.
 #[inline]
 pub(crate) fn update_room(sk: &mut Locked<'_>) {
-    let (free, whole) = receive_room(sk);
-    sk.tcb.set_receive_buffer(whole);
-    sk.tcb.set_receive_space(free);
+    let memory = (sk.sk().rcvbuf(), sk.sk().rmem_alloc());
+    if sk.room_told != Some(memory) {
+        sk.room_told = Some(memory);
+        let (free, whole) = receive_room(sk);
+        sk.tcb.set_receive_buffer(whole);
+        sk.tcb.set_receive_space(free);
+    }
 }
 
 /// What the free receive memory is good for as a window, and what all of it is: packets need memory beside their payload.
@@ -71,8 +77,8 @@ pub(crate) fn update_path(sk: &mut Locked<'_>) {
 pub(crate) fn read(sk: &mut Locked<'_>, count: u32) {
     let unread = sk.sk().rcv_queued();
     if sk.may_grow_receive_buffer() {
-        if let Some(size) = sk.tcb.tune_receive_buffer(now(), count, unread) {
-            let max = sk.sk().per_net().config().rmem.max;
+        if let Some(size) = sk.tcb.tune_receive_buffer(now, count, unread) {
+            let max = sk.sk().per_net().config(&mut Reading::new()).rmem.max;
             sk.grow_receive_buffer(size.min(max));
         }
     }

@@ -73,6 +73,8 @@ pub(crate) struct Connection {
     pub(crate) orphan: Option<ARef<Socket>>,
     /// Packets say that the path may mark them (RFC 3168).
     pub(crate) ect: bool,
+    /// The receive buffer and what of it is taken, in octets, of which the machine knows; `None`: it has to be told.
+    pub(crate) room_told: Option<(u32, u32)>,
     /// The path MTU that the machine was told last, in octets.
     pub(crate) path_mtu: u32,
 }
@@ -124,6 +126,7 @@ impl Protocol for Rtcpfsm {
             orphan: None,
             in_backlog: false,
             ect: false,
+            room_told: None,
             path_mtu: 0,
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! Locks: see [`super`].
 
+use super::pernet::Reading;
 use super::request::default_mss;
 use super::{effects, Locked};
 use crate::src::fsm;
@@ -66,6 +67,7 @@ fn change(
 /// The settings count from now on: for the machine, and for the children of a listener.
 fn commit(sk: &mut Locked<'_>, settings: Settings, push: bool) {
     sk.sk().shared().set_settings(settings);
+    sk.room_told = None;
     effects::run(sk, |tcb, _, config, _| {
         tcb.apply_settings(settings, config);
         if push {
@@ -77,18 +79,19 @@ fn commit(sk: &mut Locked<'_>, settings: Settings, push: bool) {
 /// getsockopt().
 pub(crate) fn get(sk: &Locked<'_>, option: IntOption) -> i32 {
     let settings = sk.tcb.settings();
-    let config = sk.sk().per_net().config();
+    let mut reading = Reading::new();
+    let config = sk.sk().per_net().config(&mut reading);
     match option {
         IntOption::NoDelay => i32::from(settings.nodelay),
         IntOption::Cork => i32::from(settings.cork),
         IntOption::MaxSeg => i32::from(max_seg(sk, settings)),
-        IntOption::KeepIdle => secs(settings.keepalive_time(&config)),
-        IntOption::KeepIntvl => secs(settings.keepalive_intvl(&config)),
-        IntOption::KeepCnt => i32::from(settings.keepalive_probes(&config)),
-        IntOption::SynCnt => i32::from(settings.syn_retries(&config)),
+        IntOption::KeepIdle => secs(settings.keepalive_time(config)),
+        IntOption::KeepIntvl => secs(settings.keepalive_intvl(config)),
+        IntOption::KeepCnt => i32::from(settings.keepalive_probes(config)),
+        IntOption::SynCnt => i32::from(settings.syn_retries(config)),
         IntOption::UserTimeout => settings.user_timeout_ms() as i32,
         IntOption::WindowClamp => settings.window_clamp() as i32,
-        IntOption::Linger2 => linger2(settings, &config),
+        IntOption::Linger2 => linger2(settings, config),
         IntOption::DeferAccept => settings.defer_accept_secs() as i32,
         IntOption::NotSentLowat => settings.own_notsent_lowat() as i32,
         IntOption::QuickAck => i32::from(settings.acks != AckMode::Delayed),
@@ -138,9 +141,12 @@ pub(crate) fn set_congestion_control(sk: &mut Locked<'_>, name: &[u8]) -> Result
 /// The name of the congestion control.
 pub(crate) fn congestion_control(sk: &Locked<'_>) -> &'static str {
     match (sk.tcb.state(), sk.tcb.settings().congestion) {
-        (State::Closed | State::Listen, None) => {
-            sk.sk().per_net().config().congestion_control.name()
-        }
+        (State::Closed | State::Listen, None) => sk
+            .sk()
+            .per_net()
+            .config(&mut Reading::new())
+            .congestion_control
+            .name(),
         (State::Closed | State::Listen, Some(kind)) => kind.name(),
         _ => sk.tcb.congestion_control().name(),
     }

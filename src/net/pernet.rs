@@ -10,13 +10,14 @@ use crate::src::fsm::{ChallengeReason, Config, DropReason, Duration, Instant, Re
 use crate::src::kapi::lock::{lock_class, BhLock};
 use crate::src::kapi::netns::{Net, PerNamespace, Slot};
 use crate::src::kapi::proc::Entry;
+use crate::src::kapi::published::Published;
 use crate::src::kapi::random;
-use crate::src::kapi::snapshot::Snapshot;
 use crate::src::kapi::sysctl::{self, Setting, Settings};
 use crate::src::observe::counters::Counters;
 use crate::src::observe::proc::{Connections, Statistics};
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::rcu;
 
 /// The files of `net.rtcpfsm.`, in the order of [`at`]. They are named as Linux's TCP names them, less `tcp_`.
 static SETTINGS: [Setting; 27] = [
@@ -138,7 +139,7 @@ pub(crate) struct PerNet {
     _statistics: Entry<Statistics<Rtcpfsm>>,
     settings: Settings<{ at::COUNT }>,
     /// What the settings come to.
-    config: Snapshot<Config>,
+    config: Published<Config>,
     counters: Counters,
     challenges: BhLock<HostBudget>,
     time_waits: Atomic<u32>,
@@ -153,7 +154,7 @@ impl PerNamespace for PerNet {
         try_pin_init!(Self {
             counters: Counters::new()?,
             settings: Settings::new(net, c"net/rtcpfsm", &SETTINGS, initial())?,
-            config: Snapshot::new(lock_class!(c"rtcpfsm config")),
+            config: Published::new(lock_class!(c"rtcpfsm config")),
             challenges: BhLock::new(HostBudget::new(), lock_class!(c"rtcpfsm challenges")),
             time_waits: Atomic::new(0),
             orphans: Atomic::new(0),
@@ -171,6 +172,24 @@ impl PerNamespace for PerNet {
     }
 }
 
+/// While this is there, what [`PerNet::config`] gave stays. Nobody may sleep meanwhile.
+pub(crate) struct Reading {
+    rcu: rcu::Guard,
+    /// The settings, while they are published nowhere.
+    own: Option<Config>,
+}
+
+impl Reading {
+    /// Begins to read.
+    #[inline]
+    pub(crate) fn new() -> Self {
+        Reading {
+            rcu: rcu::read_lock(),
+            own: None,
+        }
+    }
+}
+
 impl PerNet {
     /// That of a namespace.
     #[inline]
@@ -180,19 +199,22 @@ impl PerNet {
 
     /// The settings as they are now.
     #[inline]
-    pub(crate) fn config(&self) -> Config {
+    pub(crate) fn config<'a>(&'a self, reading: &'a mut Reading) -> &'a Config {
         let changes = sysctl::changes();
-        match self.config.get(changes) {
+        match self.config.get(changes, &reading.rcu) {
             Some(config) => config,
-            None => {
-                let config = self.read_config();
-                self.config.set(changes, config);
-                config
-            }
+            None => reading.own.insert(self.new_config(changes)),
         }
     }
 
+    /// Makes the settings after those `changes`, for now and for whoever comes next.
     #[cold]
+    fn new_config(&self, changes: u32) -> Config {
+        let config = self.read_config();
+        self.config.offer(changes, config);
+        config
+    }
+
     fn read_config(&self) -> Config {
         let get = |at| self.settings.get(at);
         let small = |at| get(at).clamp(0, 255) as u8;

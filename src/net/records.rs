@@ -45,6 +45,24 @@ impl RecordList for Records {
         }
     }
 
+    #[inline]
+    fn is_empty(&self) -> bool {
+        // `many` is never empty.
+        self.len == 0 && self.many.is_none()
+    }
+
+    #[inline]
+    fn push(&mut self, record: Record) -> bool {
+        if self.many.is_none() {
+            if let Some(slot) = self.few.get_mut(usize::from(self.len)) {
+                *slot = record;
+                self.len += 1;
+                return true;
+            }
+        }
+        self.insert(self.as_slice().len(), record)
+    }
+
     fn insert(&mut self, at: usize, record: Record) -> bool {
         let len = self.as_slice().len();
         if at > len {
@@ -86,7 +104,19 @@ impl RecordList for Records {
                 .is_ok()
     }
 
+    #[inline]
     fn remove(&mut self, at: usize, count: usize) {
+        // Mostly all that there is, or nothing.
+        if at == 0 && self.len != 0 && count >= usize::from(self.len) {
+            self.len = 0;
+        } else if count != 0 {
+            self.remove_some(at, count);
+        }
+    }
+}
+
+impl Records {
+    fn remove_some(&mut self, at: usize, count: usize) {
         let few = self.len != 0;
         let records = self.as_mut_slice();
         let len = records.len();

@@ -5,7 +5,7 @@
 //! with its listener. Locks: see [`super`].
 
 use super::accept::{self, Slot};
-use super::pernet::PerNet;
+use super::pernet::{PerNet, Reading};
 use super::rx::{self, Arrived, Taken};
 use super::{cookie, instance, now, tx, Rtcpfsm, Socket};
 use crate::src::fsm::{
@@ -54,7 +54,8 @@ impl SmallObject for Request {
         let net = listener_of(&this);
         let settings = net.shared().settings();
         let net = net.net();
-        let (now, mut config) = (now(), PerNet::of(net).config());
+        let now = now();
+        let mut config = *PerNet::of(net).config(&mut Reading::new());
         config.synack_retries = settings.synack_retries(&config);
         let mut out = Outbox::new();
         let mut data = this.lock();
@@ -134,7 +135,9 @@ pub(crate) fn open(
     let net = listener.net();
     let per_net = PerNet::of(net);
     let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces().0);
-    let (now, config) = (now(), per_net.config());
+    let now = now();
+    let mut reading = Reading::new();
+    let config = per_net.config(&mut reading);
     let shared = listener.shared();
     if shared.accept_queue_is_full() {
         return Err(DropReason::AcceptQueueFull);
@@ -152,10 +155,10 @@ pub(crate) fn open(
     )
     .map_err(|_| DropReason::NoRoute)?;
     let hash = instance().secret.connection(key);
-    let params = params_of_listener(listener, key, hash, now, &route, &config, floor);
+    let params = params_of_listener(listener, key, hash, now, &route, config, floor);
     // RFC 6191: who opens anew what is in TIME-WAIT has proved to be there, and a cookie knows no floor.
-    if floor.is_none() && cookie::wanted(shared, &config) {
-        cookie::answer(listener, arrived, now, (&params, hash), &config, route);
+    if floor.is_none() && cookie::wanted(shared, config) {
+        cookie::answer(listener, arrived, now, (&params, hash), config, route);
         return Ok(());
     }
     let mut out = Outbox::new();
@@ -164,7 +167,7 @@ pub(crate) fn open(
         arrived.segment,
         &params,
         floor.is_some(),
-        &config,
+        config,
         &mut out,
     );
     machine.defer(shared.settings().defer_accept());
@@ -275,11 +278,13 @@ pub(crate) fn segment<'a>(request: &RequestRef, arrived: Arrived<'a>) -> Taken<'
     let listener = data.listener.clone();
     let net = listener.net();
     let per_net = PerNet::of(net);
-    let (now, config) = (now(), per_net.config());
+    let now = now();
+    let mut reading = Reading::new();
+    let config = per_net.config(&mut reading);
     let mut out = Outbox::new();
     let verdict = data
         .machine
-        .on_segment(now, arrived.segment, &config, &mut out);
+        .on_segment(now, arrived.segment, config, &mut out);
     let taken = match verdict {
         ReqVerdict::Keep => {
             rearm(request, &data.machine);
@@ -304,7 +309,7 @@ pub(crate) fn segment<'a>(request: &RequestRef, arrived: Arrived<'a>) -> Taken<'
                 &arrived.key,
                 data.interface,
                 now,
-                &config,
+                config,
             ) {
                 None => {
                     per_net.counters().drop(DropReason::NoMemory);
@@ -324,7 +329,7 @@ pub(crate) fn segment<'a>(request: &RequestRef, arrived: Arrived<'a>) -> Taken<'
     };
     per_net.counters().count(&out);
     if let Some(reply) = out.reply {
-        if per_net.allows(&reply, now, &config) {
+        if per_net.allows(&reply, now, config) {
             send(net, &listener, request, &reply.segment);
         }
     }
@@ -387,7 +392,7 @@ pub(super) fn new_child(
         // Nobody else knows the child yet.
         let locked = locked.unowned()?;
         locked.set_kernel_state_silently(super::kernel_state(crate::src::fsm::State::SynReceived));
-        locked.tcb = machine.establish(now, config);
+        machine.establish(now, config, &mut locked.tcb);
         let settings = listener.shared().settings().inherited();
         locked.tcb.apply_settings(settings, config);
         sk.shared().set_settings(settings);

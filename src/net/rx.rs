@@ -3,7 +3,7 @@
 //!
 //! Runs in softirq, or for the backlog of a socket in the process that owned it. Locks: see [`super`].
 
-use super::pernet::PerNet;
+use super::pernet::{PerNet, Reading};
 use super::tables::Object;
 use super::{effects, instance, now, request, time_wait, tx, urgent, Locked, Rtcpfsm, Socket};
 use crate::src::fsm::{
@@ -56,18 +56,15 @@ impl ip::Handler for Rtcpfsm {
             Ok(header_len) => header_len,
             Err(reason) => return PerNet::of(skb.net()).counters().drop(reason),
         };
-        // It stays where it was read to: to copy it would cost as much as to read it.
-        let mut parsed = Segment::parse(skb.linear_up_to(header_len), skb.len());
-        let segment = match &mut parsed {
-            Ok(segment) => segment,
-            Err(error) => {
-                let reason = match error {
-                    ParseError::Truncated => DropReason::Truncated,
-                    ParseError::BadDataOffset => DropReason::BadDataOffset,
-                };
-                return PerNet::of(skb.net()).counters().drop(reason);
-            }
-        };
+        // It stays where it is read to: to copy it would cost as much as to read it.
+        let mut segment = Segment::empty();
+        if let Err(error) = segment.read(skb.linear_up_to(header_len), skb.len()) {
+            let reason = match error {
+                ParseError::Truncated => DropReason::Truncated,
+                ParseError::BadDataOffset => DropReason::BadDataOffset,
+            };
+            return PerNet::of(skb.net()).counters().drop(reason);
+        }
         segment.ce = skb.is_ce(v6);
         segment.piece = skb.piece();
         if segment.options.malformed {
@@ -80,7 +77,11 @@ impl ip::Handler for Rtcpfsm {
             (destination, segment.dst_port),
             (source, segment.src_port),
         );
-        dispatch(Arrived { skb, segment, key });
+        dispatch(Arrived {
+            skb,
+            segment: &mut segment,
+            key,
+        });
     }
 
     fn error(skb: &ip::IcmpError<'_>) {
@@ -183,18 +184,20 @@ pub(crate) fn process<'a>(sk: &mut Locked<'_>, arrived: Arrived<'a>) -> Taken<'a
         segment.payload_len = payload_len;
         segment.flags = segment.flags.without(Flags::FIN);
     }
-    let config = per_net.config();
+    let mut reading = Reading::new();
+    let config = per_net.config(&mut reading);
     let mut out = Outbox::new();
     effects::update_room(sk);
     // A reader who is slow loses no ACK, RST or window update: the machine is told that there is no room, and refuses the
     // text alone.
     if segment.payload_len > 0 && !has_room(sk, &skb, segment.seq) {
         sk.tcb.set_receive_space(0);
+        sk.room_told = None;
     }
     let next = sk.tcb.receive_next();
     let reader_waits = sk.reader_waits();
     sk.tcb.set_reader_waits(reader_waits);
-    sk.tcb.on_segment(now, segment, &config, &mut out);
+    sk.tcb.on_segment(now, segment, config, &mut out);
     sk.tcb.count_arrived(now, segment);
     if let Some(ahead) = out.urgent {
         urgent::announced(sk, ahead);
@@ -218,12 +221,14 @@ pub(crate) fn process<'a>(sk: &mut Locked<'_>, arrived: Arrived<'a>) -> Taken<'a
         sk.purge_held();
     }
     if queued {
+        // The machine has guessed, and the packet may have gone to memory that another one has taken.
+        sk.room_told = None;
         effects::update_room(sk);
         if mostly_memory && sk.sk().rmem_alloc() > sk.sk().rcvbuf() / 2 {
             sk.tcb.acknowledge_for_room();
         }
     }
-    effects::apply(sk, &out, now, &config);
+    effects::apply(sk, &out, now, config);
     Taken::Done
 }
 
@@ -246,10 +251,11 @@ fn has_room(sk: &mut Locked<'_>, skb: &Skb, seq: SeqNumber) -> bool {
 
 /// A packet that waited while a process owned the socket.
 pub(crate) fn backlog(sk: &mut Locked<'_>, skb: Skb) {
+    let mut segment = Segment::empty();
     let header = skb.linear_up_to(u32::MAX);
-    let Ok(mut segment) = Segment::parse(header, skb.len()) else {
+    if segment.read(header, skb.len()).is_err() {
         return;
-    };
+    }
     let key = sk.sk().key();
     segment.ce = skb.is_ce(!key.remote.is_v4());
     segment.piece = skb.piece();

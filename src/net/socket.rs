@@ -3,6 +3,7 @@
 //!
 //! Locks: see [`super`].
 
+use super::pernet::Reading;
 use super::{
     accept, bind, connect, effects, instance, options, rx, splice, stream, urgent, Locked, Rtcpfsm,
     Socket,
@@ -23,7 +24,8 @@ impl Operations for Rtcpfsm {
     const NAME: &'static [u8] = b"RTCPFSM\0";
 
     fn opened(sk: &mut Locked<'_>) -> Result {
-        let config = sk.sk().per_net().config();
+        let mut reading = Reading::new();
+        let config = sk.sk().per_net().config(&mut reading);
         sk.set_buffers(config.wmem.default, config.rmem.default);
         Ok(())
     }
@@ -122,7 +124,7 @@ impl Operations for Rtcpfsm {
             let per_net = sk.per_net();
             let orphans = per_net.orphan_born();
             owned.orphan = Some(sk.clone());
-            if orphans > per_net.config().max_orphans {
+            if orphans > per_net.config(&mut Reading::new()).max_orphans {
                 let _ = effects::user(&mut owned, UserCall::OrphanLimit);
             }
         }

@@ -5,7 +5,7 @@
 //! It ends once, under its own lock (`ended`): after 2MSL, by an RST, by a new SYN, by a connect() that takes its place, or
 //! evicted. Locks: see [`super`].
 
-use super::pernet::PerNet;
+use super::pernet::{PerNet, Reading};
 use super::rx::{Arrived, Taken};
 use super::{instance, kernel_state, now, tx, Locked, Rtcpfsm};
 use crate::src::fsm::{
@@ -136,11 +136,13 @@ pub(crate) fn segment<'a>(waiting: &WaitingRef, arrived: Arrived<'a>) -> Taken<'
     // The namespace lives: the segment came in by one of its devices.
     let net = arrived.skb.net();
     let per_net = PerNet::of(net);
-    let (now, config) = (now(), per_net.config());
+    let now = now();
+    let mut reading = Reading::new();
+    let config = per_net.config(&mut reading);
     let mut out = Outbox::new();
     let mut verdict = data
         .machine
-        .on_segment(now, arrived.segment, &config, &mut out);
+        .on_segment(now, arrived.segment, config, &mut out);
     let listened = || {
         instance()
             .tables
@@ -159,7 +161,7 @@ pub(crate) fn segment<'a>(waiting: &WaitingRef, arrived: Arrived<'a>) -> Taken<'
     drop(data);
     per_net.counters().count(&out);
     if let Some(reply) = out.reply {
-        if per_net.allows(&reply, now, &config) {
+        if per_net.allows(&reply, now, config) {
             let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces().0);
             let _ = tx::send_sockless(
                 net,

@@ -57,7 +57,7 @@ fn packet(sk: &mut Locked<'_>, key: &Key, segment: &SegmentOut) -> Option<Skb> {
     // What a program has written at once mostly leaves at once.
     if let Some(mut skb) = sk.send_queue_clone(from, len) {
         let room = skb.prepend_header(segment.header_len());
-        segment.emit(key.local_port(), key.remote_port(), room)?;
+        segment.fill(key.local_port(), key.remote_port(), room)?;
         return Some(skb);
     }
     let mut skb = header(key, segment, 0)?;
@@ -78,7 +78,7 @@ fn packet(sk: &mut Locked<'_>, key: &Key, segment: &SegmentOut) -> Option<Skb> {
 fn header(key: &Key, segment: &SegmentOut, payload: usize) -> Option<Skb> {
     let len = segment.header_len();
     let mut skb = Skb::for_segment(len + payload)?;
-    segment.emit(key.local_port(), key.remote_port(), skb.append_header(len))?;
+    segment.fill(key.local_port(), key.remote_port(), skb.append_header(len))?;
     Some(skb)
 }
 

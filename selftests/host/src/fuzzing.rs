@@ -326,7 +326,7 @@ impl Machine {
                     return;
                 }
                 ReqVerdict::Establish => {
-                    self.tcb = request.establish(self.now, &self.cfg);
+                    request.establish(self.now, &self.cfg, &mut self.tcb);
                     self.request = None;
                     out = Outbox::new();
                 }

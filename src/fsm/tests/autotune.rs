@@ -48,7 +48,7 @@ impl Receiver {
     fn read(&mut self, segments: u32) -> Option<u32> {
         self.host
             .tcb
-            .tune_receive_buffer(self.host.now, segments * 1_000, 0)
+            .tune_receive_buffer(|| self.host.now, segments * 1_000, 0)
     }
 }
 
@@ -112,7 +112,10 @@ fn a_program_that_leaves_data_unread_needs_no_larger_buffer() {
     receiver.host.pass(RTT);
     receiver.burst(40);
     let host = &mut receiver.host;
-    assert_eq!(host.tcb.tune_receive_buffer(host.now, 25_000, 15_000), None);
+    assert_eq!(
+        host.tcb.tune_receive_buffer(|| host.now, 25_000, 15_000),
+        None
+    );
 }
 
 #[test]
@@ -130,11 +133,11 @@ fn without_timestamps_a_window_is_timed() {
         host.pass(RTT);
     }
     assert_eq!(
-        host.tcb.tune_receive_buffer(host.now, 20_000, 0),
+        host.tcb.tune_receive_buffer(|| host.now, 20_000, 0),
         Some(240_000)
     );
     host.pass(RTT - Duration::from_us(1));
-    assert_eq!(host.tcb.tune_receive_buffer(host.now, 90_000, 0), None);
+    assert_eq!(host.tcb.tune_receive_buffer(|| host.now, 90_000, 0), None);
 }
 
 #[test]
@@ -157,7 +160,7 @@ fn no_numbers_are_too_large() {
     receiver.burst(1);
     let tcb = &mut receiver.host.tcb;
     let now = receiver.host.now + Duration::from_secs(10);
-    assert_eq!(tcb.tune_receive_buffer(now, u32::MAX, 0), Some(u32::MAX));
+    assert_eq!(tcb.tune_receive_buffer(|| now, u32::MAX, 0), Some(u32::MAX));
     let now = now + Duration::from_secs(10);
-    assert_eq!(tcb.tune_receive_buffer(now, u32::MAX, u32::MAX), None);
+    assert_eq!(tcb.tune_receive_buffer(|| now, u32::MAX, u32::MAX), None);
 }

@@ -75,7 +75,8 @@ fn may_18_cubic_is_the_default_and_reno_can_be_chosen() {
         let mut request = request_of(&syn(SYN, IRS, 0), &cfg);
         let mut out = Outbox::new();
         request.on_segment(host.now, &seg(ACK, IRS + 1, ISS + 1), &cfg, &mut out);
-        let child = request.establish::<crate::records::Records>(host.now, &cfg);
+        let mut child = Tcb::new();
+        request.establish(host.now, &cfg, &mut child);
         assert_eq!(child.congestion.kind(), kind);
     }
 }

@@ -191,7 +191,7 @@ fn request_outcome(kind: &str, at: &At) -> (String, State) {
         assert!(out.reply.is_none() && out.drop.is_none());
         let mut host = Host::closed();
         host.now = now;
-        host.tcb = request.establish(now, &cfg);
+        request.establish(now, &cfg, &mut host.tcb);
         let out = host.arrive(segment);
         send_what_waits(&mut host);
         assert_ne!(host.state(), State::SynReceived);

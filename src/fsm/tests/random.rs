@@ -381,7 +381,7 @@ proptest! {
         let mut request = request_of(&first, &cfg);
         let mut host = Host::with(cfg);
         for arrival in arrivals {
-            host.tcb = request.establish(host.now, &cfg);
+            request.establish(host.now, &cfg, &mut host.tcb);
             let mut segment = arrival.segment(&host);
             // Of some the ACK is that of our SYN.
             if arrival.urg % 2 == 0 {

@@ -25,6 +25,7 @@ fn ten_in_flight(sack: bool, timestamps: bool) -> Host {
     host.arrive(wnd(answer, 60_000));
     // Timestamps take twelve octets of each segment.
     host.tcb.snd_mss += if timestamps { 12 } else { 0 };
+    host.tcb.renew_mss();
     host.tcb.congestion = crate::fsm::congestion::Congestion::new(Default::default(), MSS);
     host.queue(10_000);
     assert_eq!(host.sent.len(), 10);

@@ -197,7 +197,7 @@ fn the_handshake_gives_the_first_sample() {
     let request = request();
     let mut child = Host::closed();
     child.pass(Duration::from_ms(60));
-    child.tcb = request.establish(child.now, &cfg);
+    request.establish(child.now, &cfg, &mut child.tcb);
     child.arrive(seg(ACK, IRS + 1, ISS + 1));
     assert_eq!(child.tcb.rtt.srtt_us(), 60_000);
 }
@@ -218,7 +218,7 @@ fn a_lost_syn_makes_a_careful_start() {
     let (_, deadline) = request.next_deadline().unwrap();
     request.on_timer(deadline, &cfg, &mut out);
     let mut child = Host::closed();
-    child.tcb = request.establish(child.now, &cfg);
+    request.establish(child.now, &cfg, &mut child.tcb);
     child.arrive(seg(ACK, IRS + 1, ISS + 1));
     child.queue(5_000);
     assert_eq!(child.sent.len(), 1);

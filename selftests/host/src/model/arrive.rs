@@ -22,7 +22,8 @@ impl Work<'_> {
             Form::Closed => self.arrive_without_connection(&segment),
             Form::Request(request) => {
                 let verdict = request.on_segment(NOW, &segment, cfg, &mut out);
-                let child = request.establish(NOW, cfg);
+                let mut child = Tcb::new();
+                request.establish(NOW, cfg, &mut child);
                 self.count(&out);
                 self.reply(&out);
                 match verdict {

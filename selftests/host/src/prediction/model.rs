@@ -236,7 +236,8 @@ impl Model {
             },
             Form::Request(request) => {
                 let verdict = request.on_segment(now, segment, &cfg, &mut out);
-                let child = request.establish(now, &cfg);
+                let mut child = Tcb::new();
+                request.establish(now, &cfg, &mut child);
                 match verdict {
                     ReqVerdict::Establish => {
                         // What the request found out is not counted then, as in `net::request::segment`.

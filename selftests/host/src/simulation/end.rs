@@ -367,7 +367,8 @@ impl End {
             },
             Form::Request(request) => {
                 let verdict = request.on_segment(now, &segment, &cfg, &mut out);
-                let child = request.establish(now, &cfg);
+                let mut child = Tcb::new();
+                request.establish(now, &cfg, &mut child);
                 self.watch.received(&segment);
                 self.count(&out);
                 match verdict {

@@ -52,7 +52,7 @@ impl End {
             self.queue.pop_front();
         }
         if self.plan.overhead != 0 {
-            let wanted = self.tcb.tune_receive_buffer(now, read, self.unread);
+            let wanted = self.tcb.tune_receive_buffer(|| now, read, self.unread);
             let size = wanted.unwrap_or(0).min(MAX_RECEIVE_BUFFER);
             self.plan.receive_buffer = self.plan.receive_buffer.max(size);
         }
