@@ -155,6 +155,8 @@ int rtcpfsm_send_v6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
 		    u8 proto);
 void rtcpfsm_ip_fields(const struct sock *sk, bool v4, u8 *tclass, int *hops);
 u32 rtcpfsm_dst_mtu(const struct dst_entry *dst);
+struct dst_entry *rtcpfsm_dst_keep(const struct sock *sk, struct dst_entry *dst);
+void rtcpfsm_sk_follow(struct sock *sk, struct dst_entry *dst);
 void rtcpfsm_dst_release(struct dst_entry *dst);
 bool rtcpfsm_dst_is_loopback(const struct dst_entry *dst);
 struct rtable *rtcpfsm_ip_route_connect(struct sock *sk, __be32 daddr, __be16 dport);

@@ -4,6 +4,31 @@
 #include <net/dst.h>
 #include <net/ip6_route.h>
 
+/* Do rules or security policies choose the way, which may look at the source and the ports? */
+static bool way_is_ruled(const struct sock *sk)
+{
+	const struct net *net = sock_net(sk);
+
+#ifdef CONFIG_IP_MULTIPLE_TABLES
+	if (READ_ONCE(net->ipv4.fib_has_custom_rules))
+		return true;
+#endif
+#ifdef CONFIG_XFRM
+	if (READ_ONCE(net->xfrm.policy_count[XFRM_POLICY_OUT]) ||
+	    rcu_access_pointer(sk->sk_policy[XFRM_POLICY_OUT]))
+		return true;
+#endif
+	return false;
+}
+/* Does the way of an IPv4 connection depend on its ports? */
+static bool way_is_by_ports(const struct sock *sk)
+{
+#ifdef CONFIG_IP_ROUTE_MULTIPATH
+	if (READ_ONCE(sock_net(sk)->ipv4.sysctl_fib_multipath_hash_policy))
+		return true;
+#endif
+	return way_is_ruled(sk);
+}
 __rust_helper struct dst_entry *rtcpfsm_route_v4(struct net *net, const struct sock *sk, __be32 saddr, __be32 daddr,
 				   int oif, u32 mark, u8 proto)
 {
@@ -69,6 +94,21 @@ __rust_helper void rtcpfsm_ip_fields(const struct sock *sk, bool v4, u8 *tclass,
 }
 __rust_helper u32 rtcpfsm_dst_mtu(const struct dst_entry *dst) { return dst_mtu(dst); }
 __rust_helper void rtcpfsm_dst_release(struct dst_entry *dst) { dst_release(dst); }
+/* A reference of an IPv4 way that was found without ports, for a connection that is to go it; NULL: its ports may choose another. */
+__rust_helper struct dst_entry *rtcpfsm_dst_keep(const struct sock *sk, struct dst_entry *dst)
+{
+	return way_is_by_ports(sk) ? NULL : dst_clone(dst);
+}
+/* The connection goes this way, which is given away, if it still is one; else output finds another. */
+__rust_helper void rtcpfsm_sk_follow(struct sock *sk, struct dst_entry *dst)
+{
+	if (!dst_check(dst, 0)) {
+		dst_release(dst);
+		return;
+	}
+	inet_sk_init_flowi4(inet_sk(sk), &inet_sk(sk)->cork.fl.u.ip4);
+	sk_setup_caps(sk, dst);
+}
 __rust_helper bool rtcpfsm_dst_is_loopback(const struct dst_entry *dst)
 {
 	bool loopback;
@@ -78,19 +118,32 @@ __rust_helper bool rtcpfsm_dst_is_loopback(const struct dst_entry *dst)
 	rcu_read_unlock();
 	return loopback;
 }
+/* As ip_route_connect(), which looks for the source and then for the way from there. Without rules that is the way which has just
+ * been found, unless it is one of several, chosen by the source, too. */
 __rust_helper struct rtable *rtcpfsm_ip_route_connect(struct sock *sk, __be32 daddr, __be16 dport)
 {
 	struct inet_sock *inet = inet_sk(sk);
+	struct flowi4 *fl4 = &inet->cork.fl.u.ip4;
 
-	return ip_route_connect(&inet->cork.fl.u.ip4, daddr, inet->inet_saddr, sk->sk_bound_dev_if,
-				sk->sk_protocol, inet->inet_sport, dport, sk);
+	if (IS_ENABLED(CONFIG_IP_ROUTE_MULTIPATH) || way_is_ruled(sk))
+		return ip_route_connect(fl4, daddr, inet->inet_saddr, sk->sk_bound_dev_if, sk->sk_protocol,
+					inet->inet_sport, dport, sk);
+	ip_route_connect_init(fl4, daddr, inet->inet_saddr, sk->sk_bound_dev_if, sk->sk_protocol, inet->inet_sport,
+			      dport, sk);
+	security_sk_classify_flow(sk, flowi4_to_flowi_common(fl4));
+	return ip_route_output_flow(sock_net(sk), fl4, sk);
 }
+/* As ip_route_newports(), which looks for the way anew. Without rules ports decide only between several ways, and only if told to. */
 __rust_helper struct rtable *rtcpfsm_ip_route_newports(struct sock *sk, struct rtable *rt, __be16 old_sport)
 {
 	struct inet_sock *inet = inet_sk(sk);
+	struct flowi4 *fl4 = &inet->cork.fl.u.ip4;
 
-	return ip_route_newports(&inet->cork.fl.u.ip4, rt, old_sport, inet->inet_dport, inet->inet_sport,
-				 inet->inet_dport, sk);
+	if (way_is_by_ports(sk))
+		return ip_route_newports(fl4, rt, old_sport, inet->inet_dport, inet->inet_sport, inet->inet_dport, sk);
+	fl4->fl4_sport = inet->inet_sport;
+	fl4->fl4_dport = inet->inet_dport;
+	return rt;
 }
 __rust_helper bool rtcpfsm_rt_is_unicast(const struct rtable *rt)
 {

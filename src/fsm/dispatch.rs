@@ -26,7 +26,6 @@ impl<L: RecordList> Tcb<L> {
             _ => {}
         }
         if self.is_quiet() {
-            self.cwnd_limited = false;
             return None;
         }
         if let Some(segment) = self.next_text(now) {
@@ -47,14 +46,18 @@ impl<L: RecordList> Tcb<L> {
         None
     }
 
-    /// Whether nothing is to be sent, for the first time or again, and no timer to be started: so it is after most segments.
+    /// Whether [`next_segment`](Self::next_segment) would find nothing, and start no timer: so it is after most segments.
     #[inline]
-    fn is_quiet(&self) -> bool {
-        !self.has_unsent()
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        let quiet = !self.has_unsent()
             && !self.is_ack_due()
+            && !self.syn_due
             && self.sums.lost == 0
             && !self.probe_due
-            && (self.timer.is_some() || self.snd_una == self.snd_nxt)
+            && (self.timer.is_some() || self.snd_una == self.snd_nxt);
+        // It is not the congestion window that ended it.
+        self.cwnd_limited &= !quiet;
+        quiet
     }
 
     /// Our SYN is on its way, for the first time or again.

@@ -154,7 +154,45 @@ impl Options {
                 }
             }
         }
-        self.malformed = self.read_list(bytes).is_none();
+        self.malformed = !self.read_common_syn(bytes) && self.read_list(bytes).is_none();
+    }
+
+    /// Reads what nearly every SYN carries, in the order of Linux and of [`OutOptions::emit`]; false, and nothing was read: it is
+    /// something else.
+    #[inline]
+    fn read_common_syn(&mut self, bytes: &[u8]) -> bool {
+        const SACK_AND_TIMESTAMPS: [u8; 4] = [
+            KIND_SACK_PERMITTED,
+            LEN_SACK_PERMITTED,
+            KIND_TIMESTAMPS,
+            LEN_TIMESTAMPS,
+        ];
+        let Ok(list) = <[u8; 20]>::try_from(bytes) else {
+            return false;
+        };
+        let [KIND_MSS, LEN_MSS, high, low, s0, s1, s2, s3, v0, v1, v2, v3, e0, e1, e2, e3, KIND_NOP, KIND_WINDOW_SCALE, LEN_WINDOW_SCALE, scale] =
+            list
+        else {
+            return false;
+        };
+        if [s0, s1, s2, s3] != SACK_AND_TIMESTAMPS {
+            return false;
+        }
+        self.mss = Some(u16::from_be_bytes([high, low]));
+        self.sack_permitted = true;
+        self.timestamps = Some(Timestamps::from_bytes([v0, v1, v2, v3, e0, e1, e2, e3]));
+        self.set_scale(scale);
+        true
+    }
+
+    /// RFC 7323 2.3: a larger scale is used as 14.
+    #[inline]
+    fn set_scale(&mut self, scale: u8) {
+        self.wscale = Some(if scale > MAX_WINDOW_SCALE {
+            MAX_WINDOW_SCALE
+        } else {
+            scale
+        });
     }
 
     /// The general case: one option after the other; `None` when one is bad.
@@ -181,14 +219,9 @@ impl Options {
     fn take_option(&mut self, kind: u8, body: &[u8]) -> Option<()> {
         match kind {
             KIND_MSS => self.mss = Some(u16::from_be_bytes(body.try_into().ok()?)),
-            // RFC 7323 2.3: a larger scale is used as 14.
             KIND_WINDOW_SCALE => {
                 let [scale] = body.try_into().ok()?;
-                self.wscale = Some(if scale > MAX_WINDOW_SCALE {
-                    MAX_WINDOW_SCALE
-                } else {
-                    scale
-                });
+                self.set_scale(scale);
             }
             KIND_SACK_PERMITTED => {
                 if !body.is_empty() {

@@ -239,7 +239,7 @@ impl Outbox {
     /// What else is to be counted.
     #[inline]
     pub(crate) fn notes(&self) -> impl Iterator<Item = DropReason> + '_ {
-        self.notes.iter().filter_map(|note| *note)
+        self.notes.iter().map_while(|note| *note)
     }
 
     /// Whether there is nothing to be counted: no arc, no drop, no note and no reply.

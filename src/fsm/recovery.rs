@@ -200,7 +200,7 @@ impl<L: RecordList> Tcb<L> {
 
     /// Reads the selective acknowledgment of a segment whose ACK was not yet taken (RFC 2018, RFC 2883).
     pub(super) fn take_sack(&mut self, now: Instant, segment: &Segment, progress: &mut Progress) {
-        let blocks = segment.options.sack;
+        let blocks = &segment.options.sack;
         if !self.sack_on || blocks.as_slice().is_empty() {
             return;
         }

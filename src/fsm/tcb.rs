@@ -357,11 +357,7 @@ impl<L: RecordList> Tcb<L> {
         out: &mut Outbox,
     ) {
         self.take(now, event, out);
-        self.disarm();
-        self.ack_due = false;
-        self.acks.deadline = None;
-        self.force = false;
-        self.forget_held();
+        self.fall_silent();
         out.wake |= Wake::READABLE | Wake::WRITABLE | Wake::STATE_CHANGE;
         if error.is_some() {
             out.error = error;
@@ -373,7 +369,17 @@ impl<L: RecordList> Tcb<L> {
     /// What is left of the Tcb when its connection went on as a `TimeWait`: CLOSED, without an arc, since the connection
     /// itself is still in TIME-WAIT.
     pub(crate) fn retire(&mut self) {
-        self.forget();
+        self.machine = MachineState::CLOSED;
+        self.fall_silent();
+    }
+
+    /// Nothing is to be sent any more, no timer runs, and what is held has no reader.
+    fn fall_silent(&mut self) {
+        self.disarm();
+        self.ack_due = false;
+        self.acks.deadline = None;
+        self.force = false;
+        self.forget_held();
     }
 
     /// Forgets an earlier connection: CLOSED, without an arc.

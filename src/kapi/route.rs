@@ -29,6 +29,21 @@ impl Drop for Route {
     }
 }
 
+/// A way that a connection is to go, where its first segment went without a socket (IPv4 only).
+pub(crate) struct KeptRoute(NonNull<bindings::dst_entry>);
+
+// SAFETY: A reference of a route is used and given back on whatever CPU.
+unsafe impl Send for KeptRoute {}
+// SAFETY: A shared one gives nothing away.
+unsafe impl Sync for KeptRoute {}
+
+impl Drop for KeptRoute {
+    fn drop(&mut self) {
+        // SAFETY: We own a reference.
+        unsafe { bindings::rtcpfsm_dst_release(self.0.as_ptr()) };
+    }
+}
+
 fn checked<T>(pointer: *mut T) -> Result<NonNull<T>> {
     kernel::error::from_err_ptr(pointer)
         .and_then(|pointer| NonNull::new(pointer).ok_or(EHOSTUNREACH))
@@ -103,6 +118,16 @@ impl Route {
     pub(crate) fn is_loopback(&self) -> bool {
         // SAFETY: We hold a reference.
         unsafe { bindings::rtcpfsm_dst_is_loopback(self.dst.as_ptr()) }
+    }
+
+    /// The way for a child of this listener, with whose options it was found; `None`: its ports may choose another, or it is IPv6's.
+    pub(crate) fn keep<P: Protocol>(&self, listener: &Sock<P>) -> Option<KeptRoute> {
+        if !self.destination.is_v4() {
+            return None;
+        }
+        // SAFETY: The socket is alive, and we hold a reference of the route.
+        let kept = unsafe { bindings::rtcpfsm_dst_keep(listener.raw(), self.dst.as_ptr()) };
+        NonNull::new(kept).map(KeptRoute)
     }
 
     /// The same way for a segment with this type of service or traffic class.
@@ -236,6 +261,13 @@ impl<P: Protocol> Guard<'_, P> {
             bindings::rtcpfsm_inet_id_random(sk);
         }
         Ok(())
+    }
+
+    /// Goes this way, if it still is one, without being looked for. The addresses and ports are set already.
+    pub(crate) fn follow(&mut self, route: KeptRoute) {
+        let route = core::mem::ManuallyDrop::new(route);
+        // SAFETY: We hold the socket lock; the reference is given away.
+        unsafe { bindings::rtcpfsm_sk_follow(self.sk().raw(), route.0.as_ptr()) };
     }
 
     /// Writes both addresses where IP's output and getsockname() look for them.

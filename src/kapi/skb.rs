@@ -141,7 +141,12 @@ impl Skb {
         // SAFETY: By this function's contract; zeroed first, for they were perhaps never written.
         unsafe {
             bindings::rtcpfsm_skb_reset_transport_header(self.raw());
-            core::ptr::write_bytes(start, 0, len);
+            // The length of most headers, with and without timestamps: a few stores, where any length is a call.
+            match len {
+                20 => start.cast::<[u8; 20]>().write([0; 20]),
+                32 => start.cast::<[u8; 32]>().write([0; 32]),
+                len => core::ptr::write_bytes(start, 0, len),
+            }
             core::slice::from_raw_parts_mut(start, len)
         }
     }

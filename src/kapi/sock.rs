@@ -239,9 +239,7 @@ impl<P: Protocol> Sock<P> {
             core::ptr::addr_of_mut!((*storage).shared)
                 .cast::<P::Shared>()
                 .write(P::shared());
-            core::ptr::addr_of_mut!((*storage).locked)
-                .cast::<P::Locked>()
-                .write(P::locked());
+            *(*storage).locked.get() = MaybeUninit::new(P::locked());
             (*sk).sk_write_space = Some(bindings::rtcpfsm_sk_write_space);
             bindings::rtcpfsm_sk_timer_setup(sk, Some(timer_fired::<P>));
             bindings::rtcpfsm_sock_set_flag(sk, bindings::sock_flags_SOCK_USE_WRITE_QUEUE as i32);

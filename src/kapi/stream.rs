@@ -18,6 +18,9 @@ use kernel::prelude::*;
 /// A packet of the send queue grows up to this many octets: its memory is given back when all of it is acknowledged.
 const MAX_QUEUED_PACKET: u32 = 64 * 1024;
 
+/// So many octets are queued whatever the memory of all sockets is, where nothing else is: Linux's least send buffer.
+const ALWAYS_QUEUED: u32 = 4096;
+
 /// Where the send queue (`sk_write_queue`) starts and where the last search in it ended.
 #[derive(Default)]
 pub(super) struct SendState {
@@ -69,8 +72,13 @@ impl<P: Protocol> Guard<'_, P> {
         // SAFETY: The refill left a page with room behind `offset`.
         let (page, offset, size) = unsafe { ((*frag).page, (*frag).offset, (*frag).size) };
         let copy = max.min(size - offset);
+        // As in Linux's TCP, who has nothing queued may always send a little: it is acknowledged soon, and a program that waits for
+        // the answer goes on while memory is short.
+        let little = self.send_queue_len() == 0 && copy <= ALWAYS_QUEUED;
         // SAFETY: We hold the socket lock.
-        if unsafe { !bindings::rtcpfsm_sk_wmem_schedule(sk, copy as i32) } {
+        let granted = little && self.force_memory(copy)
+            || unsafe { bindings::rtcpfsm_sk_wmem_schedule(sk, copy as i32) };
+        if !granted {
             return Ok(0);
         }
         // SAFETY: The page has that room, and nobody else writes there; the message is valid.
@@ -284,13 +292,19 @@ impl<P: Protocol> Guard<'_, P> {
     /// Takes memory for a packet beyond the limits of all sockets together, so that a stream whose receive queue is empty goes on.
     /// False: the memory is a control group's, which sets its own limits.
     pub(crate) fn force_receive_memory(&mut self, skb: &Skb) -> bool {
+        self.force_memory(skb.truesize())
+    }
+
+    /// As [`force_receive_memory`](Self::force_receive_memory), for so many octets.
+    #[inline]
+    fn force_memory(&mut self, octets: u32) -> bool {
         let sk = self.sk().raw();
         // SAFETY: We hold the socket lock.
         unsafe {
             if bindings::rtcpfsm_memory_is_of_cgroup(sk) {
                 return false;
             }
-            let missing = skb.truesize() as i32 - (*sk).sk_forward_alloc;
+            let missing = octets as i32 - (*sk).sk_forward_alloc;
             if missing > 0 {
                 let pages = (missing as u32).div_ceil(kernel::page::PAGE_SIZE as u32) as i32;
                 bindings::rtcpfsm_sk_forward_alloc_add(sk, pages * kernel::page::PAGE_SIZE as i32);
@@ -317,6 +331,9 @@ impl<P: Protocol> Guard<'_, P> {
         offset: u32,
         max: u32,
     ) -> Result<u32, (Error, u32)> {
+        if self.sk().rcv_queued() == 0 {
+            return Ok(0);
+        }
         let queue = self.receive_queue();
         let (mut before, mut copied) = (offset, 0);
         // SAFETY: The queue is guarded by the socket lock.

@@ -170,7 +170,8 @@ fn take_over(sk: &Locked<'_>, local: (Address, u16), remote: (Address, u16)) -> 
 fn open(sk: &mut Locked<'_>, floor: Floor) -> Result {
     let key = sk.sk().key();
     let v4 = key.remote.is_v4();
-    let (iss, ts_offset) = secrets(instance().secret.connection(&key), now(), floor.iss);
+    let now = now();
+    let (iss, ts_offset) = secrets(instance().secret.connection(&key), now, floor.iss);
     let mut reading = Reading::new();
     let config = sk.sk().per_net().config(&mut reading);
     let mtu = sk.path_mtu();
@@ -189,7 +190,7 @@ fn open(sk: &mut Locked<'_>, floor: Floor) -> Result {
     };
     sk.set_shutdown(0);
     sk.set_done(false);
-    effects::user(sk, UserCall::Connect(params))
+    effects::user_at(sk, now, UserCall::Connect(params))
 }
 
 /// connect() on a socket in LISTEN (RFC 9293 3.10.1): allowed while nothing is pending. It stops listening; the machine

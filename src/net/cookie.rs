@@ -107,7 +107,8 @@ pub(super) fn take<'a>(
         per_net.counters().drop(DropReason::AcceptQueueFull);
         return ControlFlow::Break(Taken::Done);
     };
-    let Some(sk) = new_child(&machine, listener, &key, interface, now, config) else {
+    let way = (interface, route.keep(listener));
+    let Some(sk) = new_child(&machine, listener, (&key, arrived.hash), way, now, config) else {
         per_net.counters().drop(DropReason::NoMemory);
         shared.give_back(slot);
         return ControlFlow::Break(Taken::Done);
@@ -120,7 +121,7 @@ pub(super) fn take<'a>(
     }
     per_net.counters().count(&out);
     per_net.counters().drop(DropReason::SynCookieTaken);
-    establish(listener, sk, slot, arrived);
+    establish(listener, sk, slot, arrived, now);
     ControlFlow::Break(Taken::Done)
 }
 

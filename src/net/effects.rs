@@ -16,7 +16,16 @@ pub(crate) fn run<R>(
     sk: &mut Locked<'_>,
     input: impl FnOnce(&mut Tcb, Instant, &Config, &mut Outbox) -> R,
 ) -> R {
-    let now = now();
+    run_at(sk, now(), input)
+}
+
+/// As [`run`], where it is known what time it is.
+#[inline]
+fn run_at<R>(
+    sk: &mut Locked<'_>,
+    now: Instant,
+    input: impl FnOnce(&mut Tcb, Instant, &Config, &mut Outbox) -> R,
+) -> R {
     let mut reading = Reading::new();
     let config = sk.sk().per_net().config(&mut reading);
     let mut out = Outbox::new();
@@ -28,7 +37,12 @@ pub(crate) fn run<R>(
 
 /// Gives the machine a user's call.
 pub(crate) fn user(sk: &mut Locked<'_>, call: UserCall) -> Result {
-    run(sk, |tcb, now, config, out| {
+    user_at(sk, now(), call)
+}
+
+/// As [`user`], where it is known what time it is.
+pub(crate) fn user_at(sk: &mut Locked<'_>, now: Instant, call: UserCall) -> Result {
+    run_at(sk, now, |tcb, now, config, out| {
         tcb.on_user(now, call, config, out)
     })
     .map_err(errno)
@@ -169,8 +183,19 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
     wake_up(sk, out);
 }
 
+/// Sends what was put off while the segments of a backlog were handled.
+pub(crate) fn after_backlog(sk: &mut Locked<'_>) {
+    let now = now();
+    let mut reading = Reading::new();
+    let config = sk.sk().per_net().config(&mut reading);
+    apply(sk, &Outbox::new(), now, config);
+}
+
 /// Sends all that is due.
 fn transmit(sk: &mut Locked<'_>, now: Instant, config: &Config) {
+    if sk.tcb.is_quiet() {
+        return;
+    }
     // Other segments have no size that a path could limit.
     if sk.tcb.send_queue_len() != 0 {
         update_path(sk);

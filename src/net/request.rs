@@ -16,7 +16,7 @@ use crate::src::kapi::hash::{flag, Key, Kind};
 use crate::src::kapi::lock::{lock_class, Class};
 use crate::src::kapi::netns::Net;
 use crate::src::kapi::proto::Registration;
-use crate::src::kapi::route::Route;
+use crate::src::kapi::route::{KeptRoute, Route};
 use crate::src::kapi::small::{CacheCell, Small, SmallObject};
 use core::ops::ControlFlow;
 use kernel::prelude::*;
@@ -30,6 +30,8 @@ pub(crate) struct Request {
     /// Where the SYN came in; link-local answers leave there.
     interface: i32,
     mark: u32,
+    /// The way that the SYN-ACK went, for the connection.
+    route: Option<KeptRoute>,
     ended: bool,
 }
 
@@ -178,10 +180,11 @@ pub(crate) fn open(
         listener: listener.clone(),
         interface,
         mark,
+        route: route.keep(listener),
         ended: false,
     })
     .map_err(|_| DropReason::NoMemory)?;
-    request.head().set_key(key, instance().tables.hash(key));
+    request.head().set_key(key, arrived.hash);
     request
         .head()
         .set_flags(listener.head().flags() & flag::V6, true);
@@ -304,10 +307,9 @@ pub(crate) fn segment<'a>(request: &RequestRef, arrived: Arrived<'a>) -> Taken<'
             }
             Some(slot) => match child(
                 request,
-                &data.machine,
+                &mut data,
                 &listener,
-                &arrived.key,
-                data.interface,
+                (&arrived.key, arrived.hash),
                 now,
                 config,
             ) {
@@ -321,7 +323,7 @@ pub(crate) fn segment<'a>(request: &RequestRef, arrived: Arrived<'a>) -> Taken<'
                     request.disarm();
                     drop(data);
                     listener.shared().remove_request(request);
-                    establish(&listener, sk, slot, arrived);
+                    establish(&listener, sk, slot, arrived, now);
                     return Taken::Done;
                 }
             },
@@ -354,26 +356,27 @@ fn send(net: &Net, listener: &Socket, request: &Small<Request>, segment: &Segmen
 /// Makes the socket of an established request and puts it in the request's place in the tables.
 fn child(
     request: &RequestRef,
-    machine: &SynReq,
+    data: &mut Request,
     listener: &ARef<Socket>,
-    key: &Key,
-    device: i32,
+    key: (&Key, u32),
     now: Instant,
     config: &Config,
 ) -> Option<ARef<Socket>> {
-    let sk = new_child(machine, listener, key, device, now, config)?;
+    let (device, route) = (data.interface, data.route.take());
+    let sk = new_child(&data.machine, listener, key, (device, route), now, config)?;
     // Readers between the two see neither: they look again, or the peer does.
     let replaced = instance().tables.replace(&**request, &*sk);
     debug_assert!(replaced);
     Some(sk)
 }
 
-/// The socket of a request, its port taken; it is not found by its connection yet.
+/// The socket of a request, its port taken; it is not found by its connection, of this key and hash, yet. It leaves by this device
+/// (0: any), and this way, if that is known.
 pub(super) fn new_child(
     machine: &SynReq,
     listener: &ARef<Socket>,
-    key: &Key,
-    device: i32,
+    (key, hash): (&Key, u32),
+    (device, route): (i32, Option<KeptRoute>),
     now: Instant,
     config: &Config,
 ) -> Option<ARef<Socket>> {
@@ -397,10 +400,13 @@ pub(super) fn new_child(
         locked.tcb.apply_settings(settings, config);
         sk.shared().set_settings(settings);
         locked.queue_start = locked.tcb.send_queue_start();
+        if let Some(route) = route {
+            locked.follow(route);
+        }
         locked.refresh_bind_flags();
     }
     let tables = &instance().tables;
-    sk.head().set_key(key, tables.hash(key));
+    sk.head().set_key(key, hash);
     sk.head().set_flags(
         listener.head().flags() & !crate::src::kapi::hash::flag::LISTENING,
         true,
@@ -415,12 +421,13 @@ pub(super) fn establish(
     sk: ARef<Socket>,
     slot: Slot,
     arrived: Arrived<'_>,
+    now: Instant,
 ) {
     {
         let mut locked = sk.bh_lock();
         match locked.unowned() {
             Some(guard) => {
-                let _ = rx::process(guard, arrived);
+                let _ = rx::process(guard, arrived, now);
             }
             // Nobody but us knows it yet.
             None => return,

@@ -7,8 +7,8 @@ use super::pernet::{PerNet, Reading};
 use super::tables::Object;
 use super::{effects, instance, now, request, time_wait, tx, urgent, Locked, Rtcpfsm, Socket};
 use crate::src::fsm::{
-    self, closed_on_segment, DropReason, Flags, Outbox, ParseError, Segment, SeqNumber, State,
-    TimeWait,
+    self, closed_on_segment, DropReason, Flags, Instant, Outbox, ParseError, Segment, SeqNumber,
+    State, TimeWait,
 };
 use crate::src::kapi::hash::Key;
 use crate::src::kapi::ip;
@@ -30,6 +30,8 @@ pub(crate) struct Arrived<'a> {
     pub(crate) skb: Skb,
     pub(crate) segment: &'a mut Segment,
     pub(crate) key: Key,
+    /// The number by which the table of connections spreads this key.
+    pub(crate) hash: u32,
 }
 
 impl Arrived<'_> {
@@ -80,6 +82,7 @@ impl ip::Handler for Rtcpfsm {
         dispatch(Arrived {
             skb,
             segment: &mut segment,
+            hash: instance().tables.hash(&key),
             key,
         });
     }
@@ -126,7 +129,7 @@ fn verify(skb: &mut Skb, v6: bool) -> Result<u32, DropReason> {
 pub(crate) fn dispatch(mut arrived: Arrived<'_>) {
     let tables = &instance().tables;
     for _ in 0..LOOKUPS {
-        let taken = match tables.find_for(&arrived.key, || arrived.interfaces()) {
+        let taken = match tables.find_for(&arrived) {
             Some(Object::Socket(sk)) => socket(&sk, arrived),
             Some(Object::Request(request)) => request::segment(&request, arrived),
             Some(Object::TimeWait(waiting)) => time_wait::segment(&waiting, arrived),
@@ -148,7 +151,7 @@ pub(crate) fn dispatch(mut arrived: Arrived<'_>) {
 fn socket<'a>(sk: &Socket, arrived: Arrived<'a>) -> Taken<'a> {
     let mut locked = sk.bh_lock();
     match locked.unowned() {
-        Some(guard) => process(guard, arrived),
+        Some(guard) => process(guard, arrived, now()),
         None => {
             let limit = sk
                 .rcvbuf()
@@ -163,7 +166,7 @@ fn socket<'a>(sk: &Socket, arrived: Arrived<'a>) -> Taken<'a> {
 }
 
 /// Gives a segment to the machine of a locked socket.
-pub(crate) fn process<'a>(sk: &mut Locked<'_>, arrived: Arrived<'a>) -> Taken<'a> {
+pub(crate) fn process<'a>(sk: &mut Locked<'_>, arrived: Arrived<'a>, now: Instant) -> Taken<'a> {
     // It was found in the table, but ended before we had the lock: a TIME-WAIT may stand in its place.
     if sk.tcb.state() == State::Closed || !sk.sk().head().is_hashed() {
         return Taken::Again(arrived);
@@ -171,7 +174,6 @@ pub(crate) fn process<'a>(sk: &mut Locked<'_>, arrived: Arrived<'a>) -> Taken<'a
     let Arrived {
         mut skb, segment, ..
     } = arrived;
-    let now = now();
     let per_net = sk.sk().per_net();
     let header_len = u32::from(segment.header_len);
     if !sk.passes_filter(&mut skb, header_len) {
@@ -263,9 +265,10 @@ pub(crate) fn backlog(sk: &mut Locked<'_>, skb: Skb) {
         skb,
         segment: &mut segment,
         key,
+        hash: sk.sk().head().hash(),
     };
     sk.in_backlog = true;
-    let taken = process(sk, arrived);
+    let taken = process(sk, arrived, now());
     sk.in_backlog = false;
     if let Taken::Again(_) = taken {
         // A segment before it ended the connection. It is as if this one were lost: outside of softirq nothing holds the

@@ -3,6 +3,7 @@
 //!
 //! Locks: see [`super`]. A bucket of ports may be held while a bucket of connections is taken, never the other way round.
 
+use super::rx::Arrived;
 use super::{Rtcpfsm, Socket};
 use crate::src::kapi::hash::{
     self, flag, Bound, Connected, Found, Hashable, Head, Key, Listening, LockedBucket, Table,
@@ -70,14 +71,9 @@ impl Tables {
 
     /// The object of the connection that a segment from one of these interfaces belongs to (SO_BINDTODEVICE).
     #[inline]
-    pub(crate) fn find_for(
-        &self,
-        key: &Key,
-        interfaces: impl Fn() -> (i32, i32),
-    ) -> Option<Object> {
-        let hash = self.hash(key);
-        self.connections.find(hash, |head| {
-            head.matches(key, hash) && takes(head, &interfaces)
+    pub(crate) fn find_for(&self, arrived: &Arrived<'_>) -> Option<Object> {
+        self.connections.find(arrived.hash, |head| {
+            head.matches(&arrived.key, arrived.hash) && takes(head, || arrived.interfaces())
         })
     }
 
