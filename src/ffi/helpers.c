@@ -15,8 +15,23 @@ __rust_helper void rtcpfsm_spin_lock_init(spinlock_t *lock, const char *name, st
 	spin_lock_init(lock);
 #endif
 }
-__rust_helper void rtcpfsm_spin_lock_bh(spinlock_t *lock) { spin_lock_bh(lock); }
-__rust_helper void rtcpfsm_spin_unlock_bh(spinlock_t *lock) { spin_unlock_bh(lock); }
+/* True: in a softirq, which no other interrupts on its CPU; to be told to the unlock. */
+__rust_helper bool rtcpfsm_spin_lock_bh(spinlock_t *lock)
+{
+	if (in_serving_softirq()) {
+		spin_lock(lock);
+		return true;
+	}
+	spin_lock_bh(lock);
+	return false;
+}
+__rust_helper void rtcpfsm_spin_unlock_bh(spinlock_t *lock, bool in_softirq)
+{
+	if (in_softirq)
+		spin_unlock(lock);
+	else
+		spin_unlock_bh(lock);
+}
 __rust_helper bool rtcpfsm_spin_trylock_bh(spinlock_t *lock) { return spin_trylock_bh(lock); }
 __rust_helper void rtcpfsm_spin_assert_held(spinlock_t *lock) { lockdep_assert_held(lock); }
 __rust_helper void rtcpfsm_cond_resched(void) { cond_resched(); }

@@ -13,8 +13,8 @@
 #define __rust_helper __always_inline
 
 void rtcpfsm_spin_lock_init(spinlock_t *lock, const char *name, struct lock_class_key *key);
-void rtcpfsm_spin_lock_bh(spinlock_t *lock);
-void rtcpfsm_spin_unlock_bh(spinlock_t *lock);
+bool rtcpfsm_spin_lock_bh(spinlock_t *lock);
+void rtcpfsm_spin_unlock_bh(spinlock_t *lock, bool in_softirq);
 bool rtcpfsm_spin_trylock_bh(spinlock_t *lock);
 void rtcpfsm_spin_assert_held(spinlock_t *lock);
 void rtcpfsm_cond_resched(void);

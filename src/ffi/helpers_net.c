@@ -58,6 +58,15 @@ __rust_helper int rtcpfsm_sock_intr_errno(long timeo) { return sock_intr_errno(t
 __rust_helper bool rtcpfsm_signal_pending(void) { return signal_pending(current); }
 __rust_helper bool rtcpfsm_sk_rmem_schedule(struct sock *sk, struct sk_buff *skb, int size) { return sk_rmem_schedule(sk, skb, size); }
 __rust_helper void rtcpfsm_skb_set_owner_r(struct sk_buff *skb, struct sock *sk) { skb_set_owner_r(skb, sk); }
+/* As skb_set_owner_w(), for a packet that nobody owns. */
+__rust_helper void rtcpfsm_skb_set_owner_w(struct sk_buff *skb, struct sock *sk)
+{
+	skb->sk = sk;
+	skb->destructor = sock_wfree;
+	skb_set_hash_from_sk(skb, sk);
+	skb->ooo_okay = !sk_wmem_alloc_get(sk);
+	refcount_add(skb->truesize, &sk->sk_wmem_alloc);
+}
 __rust_helper bool rtcpfsm_sk_wmem_schedule(struct sock *sk, int size) { return sk_wmem_schedule(sk, size); }
 __rust_helper void rtcpfsm_sk_wmem_queued_add(struct sock *sk, int size) { sk_wmem_queued_add(sk, size); }
 __rust_helper void rtcpfsm_sk_mem_charge(struct sock *sk, int size) { sk_mem_charge(sk, size); }

@@ -54,6 +54,7 @@ int rtcpfsm_sock_intr_errno(long timeo);
 bool rtcpfsm_signal_pending(void);
 bool rtcpfsm_sk_rmem_schedule(struct sock *sk, struct sk_buff *skb, int size);
 void rtcpfsm_skb_set_owner_r(struct sk_buff *skb, struct sock *sk);
+void rtcpfsm_skb_set_owner_w(struct sk_buff *skb, struct sock *sk);
 bool rtcpfsm_sk_wmem_schedule(struct sock *sk, int size);
 void rtcpfsm_sk_wmem_queued_add(struct sock *sk, int size);
 void rtcpfsm_sk_mem_charge(struct sock *sk, int size);

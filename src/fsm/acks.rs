@@ -29,7 +29,7 @@ impl<L: RecordList> Tcb<L> {
             if segment.ack.after(self.snd_una) && segment.ack.at_or_before(self.snd_nxt) {
                 return true;
             }
-            out.drop = Some(DropReason::BadAck);
+            out.discard(DropReason::BadAck);
             out.reply(
                 rst_for_ack(segment),
                 ReplyWhy::Reset(ResetReason::BadAckInSynReceived),
@@ -41,7 +41,7 @@ impl<L: RecordList> Tcb<L> {
         if segment.ack.distance_from(oldest) <= self.snd_nxt.distance_from(oldest) {
             return true;
         }
-        out.drop = Some(if segment.ack.before(self.snd_una) {
+        out.discard(if segment.ack.before(self.snd_una) {
             DropReason::OldAck
         } else {
             DropReason::BadAck
@@ -170,6 +170,7 @@ impl<L: RecordList> Tcb<L> {
     }
 
     /// SND.UNA moves to SEG.ACK, which is after it.
+    #[inline(always)]
     fn advance(
         &mut self,
         now: Instant,

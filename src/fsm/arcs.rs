@@ -365,7 +365,7 @@ impl MachineState {
             Gauge::Moves | Gauge::Spawns => arc.to,
             Gauge::Vanishes => State::Closed,
         };
-        out.arcs.push(id);
+        out.take_arc(id);
     }
 }
 

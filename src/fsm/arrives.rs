@@ -92,23 +92,23 @@ impl<L: RecordList> Tcb<L> {
         match self.state() {
             State::Closed => match closed_on_segment(segment) {
                 Some((rst, why)) => {
-                    out.drop = Some(DropReason::NoSocket);
+                    out.discard(DropReason::NoSocket);
                     out.reply(rst, ReplyWhy::Reset(why));
                 }
-                None => out.drop = Some(DropReason::ClosedRst),
+                None => out.discard(DropReason::ClosedRst),
             },
             State::Listen => match listen_on_segment(segment) {
-                ListenVerdict::Drop(why) => out.drop = Some(why),
+                ListenVerdict::Drop(why) => out.discard(why),
                 ListenVerdict::Reset(rst, why) => {
-                    out.drop = Some(DropReason::ListenAck);
+                    out.discard(DropReason::ListenAck);
                     out.reply(rst, ReplyWhy::Reset(why));
                 }
                 // A listener's requests are objects of their own; this SYN has come past it, and will come again.
-                ListenVerdict::Open => out.drop = Some(DropReason::ListenOverflow),
+                ListenVerdict::Open => out.discard(DropReason::ListenOverflow),
             },
             State::SynSent => self.on_syn_sent(now, segment, out),
             // The connection has gone on as a TimeWait.
-            State::TimeWait => out.drop = Some(DropReason::AfterClose),
+            State::TimeWait => out.discard(DropReason::AfterClose),
             _ => {
                 let _ = self.on_synchronized(now, segment, out);
             }
@@ -184,7 +184,7 @@ impl<L: RecordList> Tcb<L> {
             return NEXT;
         }
         let seg_len = segment.seg_len();
-        out.drop = Some(if too_old {
+        out.discard(if too_old {
             DropReason::PawsRejected
         } else if (segment.seq + seg_len).at_or_before(self.rcv_nxt) {
             DropReason::Duplicate
@@ -233,7 +233,7 @@ impl<L: RecordList> Tcb<L> {
     // RFC 7323 3.2: once agreed upon, the timestamp must be there; an RST needs none. A SYN has been answered before.
     fn step_1_timestamp_present(&self, segment: &Segment, out: &mut Outbox) -> Step {
         if self.ts_on && segment.options.timestamps.is_none() {
-            out.drop = Some(DropReason::MissingTimestamp);
+            out.discard(DropReason::MissingTimestamp);
             return DONE;
         }
         NEXT
@@ -246,10 +246,10 @@ impl<L: RecordList> Tcb<L> {
         }
         if segment.seq != self.rcv_nxt {
             if segment.seq.in_window(self.rcv_nxt, self.rcv_wnd()) {
-                out.drop = Some(DropReason::RstInWindow);
+                out.discard(DropReason::RstInWindow);
                 self.challenge(now, ChallengeReason::RstInWindow, out);
             } else {
-                out.drop = Some(DropReason::RstOutOfWindow);
+                out.discard(DropReason::RstOutOfWindow);
             }
             return DONE;
         }
@@ -273,7 +273,7 @@ impl<L: RecordList> Tcb<L> {
         if !segment.flags.contains(Flags::SYN) {
             return NEXT;
         }
-        out.drop = Some(DropReason::SynInWindow);
+        out.discard(DropReason::SynInWindow);
         if self.state() == State::SynReceived && self.passive {
             // MUST-11: back to LISTEN.
             self.end(now, Event::RcvSynPassive, None, out);
@@ -286,7 +286,7 @@ impl<L: RecordList> Tcb<L> {
     // RFC 9293 3.10.7.4, fifth: ACK.
     fn step_5_ack(&mut self, now: Instant, segment: &Segment, out: &mut Outbox) -> Step {
         if !segment.flags.contains(Flags::ACK) {
-            out.drop = Some(DropReason::NoAck);
+            out.discard(DropReason::NoAck);
             return DONE;
         }
         if !self.ack_is_acceptable(now, segment, out) {
@@ -329,7 +329,7 @@ impl<L: RecordList> Tcb<L> {
             self.step_7_text(now, segment, seq, out)?;
         } else if segment.payload_len != 0 || segment.flags.contains(Flags::FIN) {
             // The peer has closed: it cannot have more to say.
-            out.drop = Some(DropReason::AfterClose);
+            out.discard(DropReason::AfterClose);
         }
         if self.state() == State::FinWait1 && self.fin_acked() {
             self.take(now, Event::RcvAckOfFin, out);
@@ -353,7 +353,7 @@ impl<L: RecordList> Tcb<L> {
         let text_end = seq + segment.payload_len;
         if self.user_gone && text_end.after(self.rcv_nxt) {
             // RFC 9293 3.6.1, SHLD-3: the sequence number is the one that the peer takes for sure.
-            out.drop = Some(DropReason::NoReader);
+            out.discard(DropReason::NoReader);
             out.reply(
                 rst_for_ack(segment),
                 ReplyWhy::Reset(ResetReason::DataAfterClose),
@@ -396,7 +396,7 @@ impl<L: RecordList> Tcb<L> {
             self.step_8_fin(now, out);
         } else if taken < new {
             // MUST-66: the rest of the segment was handled all the same; a probe is answered.
-            out.drop = Some(DropReason::ReceiveBufferFull);
+            out.discard(DropReason::ReceiveBufferFull);
             self.ack_due = true;
         }
         NEXT

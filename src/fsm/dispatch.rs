@@ -232,6 +232,7 @@ impl<L: RecordList> Tcb<L> {
     }
 
     /// The next `len` octets, and the FIN if they are the last, in segments of `mss` octets.
+    #[inline(always)]
     fn send_new(&mut self, now: Instant, len: u32, fin: bool, mss: u32) -> SegmentOut {
         let (seq, una) = (self.snd_nxt, self.snd_una);
         if seq == una && self.syn_acked {
@@ -292,6 +293,7 @@ impl<L: RecordList> Tcb<L> {
     }
 
     /// So many numbers have left, and are to be timed.
+    #[inline(always)]
     fn on_the_way(&mut self, now: Instant, octets: u32) {
         self.last_sent = now;
         if self.syn_acked {
@@ -356,6 +358,7 @@ impl<L: RecordList> Tcb<L> {
     }
 
     /// A segment with ACK; the window is chosen, and what it offers is noted.
+    #[inline(always)]
     pub(super) fn segment(
         &mut self,
         now: Instant,

@@ -134,6 +134,7 @@ impl<L: RecordList> Tcb<L> {
     }
 
     /// A segment leaves; to be told of each of this connection's, once.
+    #[inline(always)]
     pub(crate) fn count_sent(&mut self, now: Instant, segment: &SegmentOut) {
         self.start_counting();
         let traffic = &mut self.traffic;

@@ -293,7 +293,7 @@ impl SynReq {
 
         // First: sequence number; RFC 7323 5.3: timestamp.
         if let Some(why) = self.unacceptable(segment) {
-            out.drop = Some(why);
+            out.discard(why);
             if is_syn {
                 self.challenge(now, ChallengeReason::Syn, out);
             } else if segment.seg_len() != 0 {
@@ -305,21 +305,21 @@ impl SynReq {
         }
         // Fourth: SYN. MUST-11: back to LISTEN.
         if is_syn {
-            out.drop = Some(DropReason::SynInWindow);
+            out.discard(DropReason::SynInWindow);
             return self.remove(Event::RcvSynPassive, out);
         }
         // RFC 7323 3.2: the timestamp that was agreed upon.
         if self.ts_on && segment.options.timestamps.is_none() {
-            out.drop = Some(DropReason::MissingTimestamp);
+            out.discard(DropReason::MissingTimestamp);
             return ReqVerdict::Keep;
         }
         // Fifth: ACK.
         if !flags.contains(Flags::ACK) {
-            out.drop = Some(DropReason::NoAck);
+            out.discard(DropReason::NoAck);
             return ReqVerdict::Keep;
         }
         if segment.ack != self.iss + 1 {
-            out.drop = Some(DropReason::BadAck);
+            out.discard(DropReason::BadAck);
             out.reply(
                 rst_for_ack(segment),
                 ReplyWhy::Reset(ResetReason::BadAckInSynReceived),
@@ -330,7 +330,7 @@ impl SynReq {
         if is_bare && self.retries < self.defer {
             // The program sleeps until there is something to read.
             self.acked = true;
-            out.drop = Some(DropReason::Deferred);
+            out.discard(DropReason::Deferred);
             return ReqVerdict::Keep;
         }
         ReqVerdict::Establish
@@ -346,10 +346,10 @@ impl SynReq {
             .seq
             .in_window(self.rcv_nxt(), u32::from(self.rcv_wnd))
         {
-            out.drop = Some(DropReason::RstInWindow);
+            out.discard(DropReason::RstInWindow);
             self.challenge(now, ChallengeReason::RstInWindow, out);
         } else {
-            out.drop = Some(DropReason::RstOutOfWindow);
+            out.discard(DropReason::RstOutOfWindow);
         }
         ReqVerdict::Keep
     }

@@ -302,9 +302,9 @@ impl OutOptions {
             };
             mss + timestamps + sack_permitted + wscale
         } else {
-            match self.sack_that_fits().len() {
+            match self.sack.len {
                 0 => timestamps,
-                blocks => timestamps + 4 + 8 * blocks,
+                _ => timestamps + 4 + 8 * self.sack_that_fits().len(),
             }
         }
     }
@@ -352,10 +352,10 @@ impl OutOptions {
 
     /// The selective acknowledgment.
     fn emit_sack(&self, words: &mut Words<'_>) -> Option<()> {
-        let blocks = self.sack_that_fits();
-        if blocks.is_empty() {
+        if self.sack.len == 0 {
             return Some(());
         }
+        let blocks = self.sack_that_fits();
         // At most 34, the length of four blocks.
         let len = (2 + 8 * blocks.len()) as u8;
         words.put_bytes([KIND_NOP, KIND_NOP, KIND_SACK, len])?;

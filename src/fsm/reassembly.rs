@@ -143,23 +143,23 @@ impl<L: RecordList> Tcb<L> {
         }
         if !right.after(seq) {
             if len != 0 {
-                out.drop = Some(DropReason::OutOfWindow);
+                out.discard(DropReason::OutOfWindow);
             }
             return;
         }
         let touched = overlap(self.held.as_slice(), seq, right);
         self.note_duplicate(touched.twice);
         let Some((new_left, new_right)) = touched.new else {
-            out.drop = Some(DropReason::Duplicate);
+            out.discard(DropReason::Duplicate);
             self.note_change(seq);
             return;
         };
         if self.rcv_space == 0 {
-            out.drop = Some(DropReason::ReceiveBufferFull);
+            out.discard(DropReason::ReceiveBufferFull);
             return;
         }
         let Some(new) = join(&mut self.held, &touched, seq, right) else {
-            out.drop = Some(DropReason::ReceiveBufferFull);
+            out.discard(DropReason::ReceiveBufferFull);
             return;
         };
         self.gaps.octets = self.gaps.octets.saturating_add(new);

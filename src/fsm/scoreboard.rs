@@ -141,6 +141,7 @@ impl<L: RecordList> Scoreboard<'_, L> {
     }
 
     /// All before `ack` has arrived.
+    #[inline(always)]
     pub(super) fn acknowledge(&mut self, now: Instant, ack: SeqNumber, delivery: &mut Delivery) {
         let now_us = low(now);
         let mut whole = 0;

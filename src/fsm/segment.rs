@@ -281,7 +281,7 @@ impl SegmentOut {
     }
 
     /// Writes the header, with zero for the checksum, to `header`, which has exactly its length; `None` if it has not.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn fill(&self, src_port: u16, dst_port: u16, header: &mut [u8]) -> Option<()> {
         let header_len = header.len();
         let (fixed, options) = header.split_first_chunk_mut::<MIN_HEADER_LEN>()?;

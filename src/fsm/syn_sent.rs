@@ -18,7 +18,7 @@ impl<L: RecordList> Tcb<L> {
 
         // RFC 9293 3.10.7.3, first: ACK. It can only be that of our SYN.
         if has_ack && !(segment.ack.after(self.iss) && segment.ack.at_or_before(self.snd_nxt)) {
-            out.drop = Some(if has_rst {
+            out.discard(if has_rst {
                 DropReason::RstInSynSent
             } else {
                 DropReason::BadAck
@@ -37,14 +37,14 @@ impl<L: RecordList> Tcb<L> {
             if has_ack {
                 self.end(now, Event::RcvRst, Some(ConnError::Refused), out);
             } else {
-                out.drop = Some(DropReason::RstInSynSent);
+                out.discard(DropReason::RstInSynSent);
             }
             return;
         }
 
         // Fourth: SYN. Fifth: without it, nothing.
         if !segment.flags.contains(Flags::SYN) {
-            out.drop = Some(DropReason::NoSyn);
+            out.discard(DropReason::NoSyn);
             return;
         }
         self.on_peer_syn(now, segment);

@@ -86,6 +86,7 @@ impl<L: RecordList> Tcb<L> {
     }
 
     // RFC 8985 7.2: the probe is for the last that was sent, but comes before the timeout of the first.
+    #[inline(always)]
     pub(super) fn time_tail(&mut self, now: Instant) {
         if !self.may_probe_tail() {
             return;

@@ -138,18 +138,18 @@ impl TimeWait {
             }
         } else if self.ts_on() {
             // RFC 7323 3.2.
-            out.drop = Some(DropReason::MissingTimestamp);
+            out.discard(DropReason::MissingTimestamp);
             return TwVerdict::Keep;
         }
         // Fifth: ACK.
         if !flags.contains(Flags::ACK) {
-            out.drop = Some(DropReason::NoAck);
+            out.discard(DropReason::NoAck);
         } else if segment.ack.after(self.snd_nxt) {
-            out.drop = Some(DropReason::BadAck);
+            out.discard(DropReason::BadAck);
             self.challenge(now, ChallengeReason::UnacceptableAck, out);
         } else if segment.seg_len() != 0 {
             // The peer has closed: it cannot have more to say.
-            out.drop = Some(DropReason::AfterClose);
+            out.discard(DropReason::AfterClose);
         }
         TwVerdict::Keep
     }
@@ -164,17 +164,17 @@ impl TimeWait {
     ) -> TwVerdict {
         if segment.seq == self.rcv_nxt {
             if cfg.rfc1337 {
-                out.drop = Some(DropReason::RstInTimeWait);
+                out.discard(DropReason::RstInTimeWait);
                 return TwVerdict::Keep;
             }
             self.end(Event::RcvRst, out);
             return TwVerdict::Remove;
         }
         if segment.seq.in_window(self.rcv_nxt, self.rcv_wnd()) {
-            out.drop = Some(DropReason::RstInWindow);
+            out.discard(DropReason::RstInWindow);
             self.challenge(now, ChallengeReason::RstInWindow, out);
         } else {
-            out.drop = Some(DropReason::RstOutOfWindow);
+            out.discard(DropReason::RstOutOfWindow);
         }
         TwVerdict::Keep
     }
@@ -193,7 +193,7 @@ impl TimeWait {
             };
         }
         // RFC 5961 4.2: whatever its sequence number.
-        out.drop = Some(DropReason::StaleSyn);
+        out.discard(DropReason::StaleSyn);
         self.challenge(now, ChallengeReason::Syn, out);
         TwVerdict::Keep
     }
@@ -214,7 +214,7 @@ impl TimeWait {
 
     /// A SYN could open the connection anew, but nobody listens: it is answered as any other.
     pub(crate) fn refuse(&self, now: Instant, out: &mut Outbox) {
-        out.drop = Some(DropReason::StaleSyn);
+        out.discard(DropReason::StaleSyn);
         self.challenge(now, ChallengeReason::Syn, out);
     }
 
@@ -233,7 +233,7 @@ impl TimeWait {
     ) {
         let seg_len = segment.seg_len();
         let end = segment.seq + seg_len;
-        out.drop = Some(if too_old {
+        out.discard(if too_old {
             DropReason::PawsRejected
         } else if end.at_or_before(self.rcv_nxt) {
             DropReason::Duplicate

@@ -20,6 +20,7 @@ pub(crate) enum UserCall {
     /// Active OPEN; from LISTEN, too.
     Connect(OpenParams),
     /// SEND: `len` octets were appended to the send queue. Ask [`Tcb::may_send`] before.
+    #[allow(dead_code, reason = "the module calls `on_queued`, which is shorter")]
     Queued {
         /// How many octets.
         len: u32,
@@ -140,8 +141,13 @@ impl<L: RecordList> Tcb<L> {
         }
     }
 
-    // RFC 9293 3.10.2: SEND.
-    fn on_queued(&mut self, len: u32) -> Result<(), UserError> {
+    /// RFC 9293 3.10.2, SEND: as [`UserCall::Queued`].
+    ///
+    /// # Errors
+    ///
+    /// As [`on_user`](Self::on_user).
+    #[inline]
+    pub(crate) fn on_queued(&mut self, len: u32) -> Result<(), UserError> {
         self.may_send()?;
         // Both are at most 2^30 before the check of the sum.
         if len > MAX_QUEUED || self.send_queue_len().saturating_add(len) > MAX_QUEUED {

@@ -32,13 +32,14 @@ macro_rules! lock_class {
 }
 pub(crate) use lock_class;
 
-/// Spin locks by `spin_lock_bh()`.
+/// Spin locks by `spin_lock_bh()`; in a softirq, where no other one comes between, by `spin_lock()`.
 pub(crate) struct BhBackend;
 
 // SAFETY: The kernel's spin lock lets one CPU in at a time. Whoever relocks does so by `lock`, as at first.
 unsafe impl Backend for BhBackend {
     type State = bindings::spinlock_t;
-    type GuardState = ();
+    /// Whether the lock was taken in a softirq; its guard does not leave the context that it was made in.
+    type GuardState = bool;
 
     unsafe fn init(
         ptr: *mut Self::State,
@@ -50,20 +51,20 @@ unsafe impl Backend for BhBackend {
     }
 
     #[inline]
-    unsafe fn lock(ptr: *mut Self::State) {
+    unsafe fn lock(ptr: *mut Self::State) -> bool {
         // SAFETY: By this function's contract the lock is initialised.
-        unsafe { bindings::rtcpfsm_spin_lock_bh(ptr) };
+        unsafe { bindings::rtcpfsm_spin_lock_bh(ptr) }
     }
 
-    unsafe fn try_lock(ptr: *mut Self::State) -> Option<()> {
+    unsafe fn try_lock(ptr: *mut Self::State) -> Option<bool> {
         // SAFETY: By this function's contract the lock is initialised.
-        unsafe { bindings::rtcpfsm_spin_trylock_bh(ptr) }.then_some(())
+        unsafe { bindings::rtcpfsm_spin_trylock_bh(ptr) }.then_some(false)
     }
 
     #[inline]
-    unsafe fn unlock(ptr: *mut Self::State, _state: &()) {
-        // SAFETY: By this function's contract the caller holds the lock.
-        unsafe { bindings::rtcpfsm_spin_unlock_bh(ptr) };
+    unsafe fn unlock(ptr: *mut Self::State, in_softirq: &bool) {
+        // SAFETY: By this function's contract the caller holds the lock, since `lock` or `try_lock` said so.
+        unsafe { bindings::rtcpfsm_spin_unlock_bh(ptr, *in_softirq) };
     }
 
     #[inline]

@@ -323,7 +323,7 @@ impl<P: Protocol> Guard<'_, P> {
             if !skb.set_checksum(local, remote, self.sk().protocol(), later) {
                 return Err(ENOMEM);
             }
-            bindings::skb_set_owner_w(skb.raw(), sk);
+            bindings::rtcpfsm_skb_set_owner_w(skb.raw(), sk);
             let flow = bindings::rtcpfsm_flow(sk);
             let result = if remote.is_v4() {
                 bindings::ip_queue_xmit(sk, skb.into_raw(), flow)

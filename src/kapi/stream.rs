@@ -325,6 +325,7 @@ impl<P: Protocol> Guard<'_, P> {
     /// # Errors
     ///
     /// `EFAULT`: the message's memory cannot be written; what was copied before is lost to the caller's count.
+    #[inline(always)]
     pub(crate) fn receive_queue_copy(
         &mut self,
         mut message: Option<&mut Message<'_>>,

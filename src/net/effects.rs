@@ -75,7 +75,7 @@ pub(crate) fn receive_room(sk: &Locked<'_>) -> (u32, u32) {
 }
 
 /// Tells the machine how large segments may be, and how many may leave as one.
-#[inline]
+#[inline(always)]
 pub(crate) fn update_path(sk: &mut Locked<'_>) {
     let (octets, segments) = sk.max_run();
     sk.tcb.set_max_run(MaxRun { octets, segments });

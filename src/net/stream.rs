@@ -5,7 +5,7 @@
 
 use super::urgent::{self, Limit};
 use super::{effects, Locked};
-use crate::src::fsm::{State, UserCall};
+use crate::src::fsm::State;
 use crate::src::kapi::proto::{msg, Message};
 use crate::src::kapi::sock::shutdown;
 use crate::src::kapi::wait::Patience;
@@ -89,8 +89,8 @@ fn wait_for_room(sk: &mut Locked<'_>, patience: &mut Patience) -> Result {
 
 /// Tells the machine of `len` octets that were queued; `urgent`: the last one is.
 fn queued_by(sk: &mut Locked<'_>, len: u32, urgent: bool) -> Result {
-    effects::run(sk, |tcb, now, config, out| {
-        tcb.on_user(now, UserCall::Queued { len }, config, out)?;
+    effects::run(sk, |tcb, _, _, _| {
+        tcb.on_queued(len)?;
         if urgent {
             tcb.mark_urgent();
         }
