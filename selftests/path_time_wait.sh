@@ -5,7 +5,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
 . "${0%/*}/paths.sh"
-begin 18
+begin 19
 setup_ns host
 
 time_wait="
@@ -78,6 +78,26 @@ renumber 100000
 < S
 > SA seq 0 ack 1
 count arc time-wait-rcv-syn +1
+< A
+accept L D
+state ESTABLISHED
+EOF
+
+prove 'RFC 6191 2: it opens anew even where the queue of requests is full, and no cookie is sent' <<EOF
+sysctl max_syn_backlog 1
+$in_time_wait
+close C
+peer 1
+< S
+> SA seq 0 ack 1
+state SYN-RECEIVED
+peer 0
+renumber 100000
+< S
+> SA seq 0 ack 1
+state SYN-RECEIVED
+count drop syn-cookie-sent +0
+count drop listen-overflow +0
 < A
 accept L D
 state ESTABLISHED

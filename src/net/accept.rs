@@ -188,18 +188,22 @@ impl Shared {
         Instant::from_us(self.cookie_at.load())
     }
 
-    /// Lists a new request.
+    /// Lists a new request. `max` is what any listener may have; `None`: there is room in any case.
     ///
     /// # Errors
     ///
     /// `ListenOverflow`: [there is no room](Self::requests_are_full); `NoSocket`: closed; `NoMemory`.
-    pub(crate) fn add_request(&self, request: &RequestRef, max: u32) -> Result<(), DropReason> {
+    pub(crate) fn add_request(
+        &self,
+        request: &RequestRef,
+        max: Option<u32>,
+    ) -> Result<(), DropReason> {
         let mut queue = self.queue.lock();
         let lists = match &mut *queue {
             Some(lists) if self.is_open() => lists,
             _ => return Err(DropReason::NoSocket),
         };
-        if self.requests_are_full(max) {
+        if max.is_some_and(|max| self.requests_are_full(max)) {
             return Err(DropReason::ListenOverflow);
         }
         let place = lists.requests.len() as u32;

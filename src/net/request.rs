@@ -158,7 +158,9 @@ pub(crate) fn open(
     .map_err(|_| DropReason::NoRoute)?;
     let hash = instance().secret.connection(key);
     let params = params_of_listener(listener, key, hash, now, &route, config, floor);
-    // RFC 6191: who opens anew what is in TIME-WAIT has proved to be there, and a cookie knows no floor.
+    // RFC 6191: who opens anew what is in TIME-WAIT has proved to be there, and a cookie knows no floor. There is room for such a request:
+    // it takes that of the TIME-WAIT.
+    let max = floor.is_none().then_some(config.max_syn_backlog);
     if floor.is_none() && cookie::wanted(shared, config) {
         cookie::answer(listener, arrived, now, (&params, hash), config, route);
         return Ok(());
@@ -190,7 +192,7 @@ pub(crate) fn open(
         .set_flags(listener.head().flags() & flag::V6, true);
     request.head().set_bound_device(interface as u32);
     // The queue knows the request before the table does: whoever finds it can end it.
-    shared.add_request(&request, config.max_syn_backlog)?;
+    shared.add_request(&request, max)?;
     if !instance().tables.insert_unique(&*request) {
         // The same SYN on another CPU was first.
         shared.remove_request(&request);
