@@ -30,11 +30,23 @@ never() { set_sysctl "$host" tw_reuse 0 && sleep 2 && refused x2 ::1; }
 not_elsewhere() { set_sysctl "$host" tw_reuse 2 && fresh 5 10.9.0.2 && sleep 2 && refused x3 10.9.0.2; }
 everywhere() { set_sysctl "$host" tw_reuse 1 && called 6 10.9.0.2 && evicted 3; }
 
-begin 6
+# Three times seven connections, which the server closes first, from the seven ports of eight that are free.
+all_free_ports() {
+	local to n
+	for to in 127.0.0.1 127.0.0.2 127.0.0.3; do
+		for n in {1..7}; do
+			tell all connect "p$to$n" "$to" 7001 && tell all accept "q$to$n" any && tell all close "q$to$n" &&
+				tell all close "p$to$n" || return
+		done
+	done
+	[ "$(stat_of "$host" arc time-wait-rcv-syn)" = 0 ]
+}
+
+begin 7
 setup_ns host peer
 veth_pair host peer
-in_ns "$host" sh -c 'echo 40000 40000 >/proc/sys/net/ipv4/ip_local_port_range'
 talker all "$host"
+in_ns "$host" sh -c 'echo 40000 40000 >/proc/sys/net/ipv4/ip_local_port_range'
 talker far "$peer"
 # there: who plays the other end, at first a socket of the same host.
 talk_to[there]=${talk_to[all]} talk_from[there]=${talk_from[all]}
@@ -48,4 +60,8 @@ talk_to[there]=${talk_to[far]} talk_from[there]=${talk_from[far]}
 tell there listen l10.9.0.2 10.9.0.2 7000 >/dev/null
 check 'tw_reuse=2: not to other hosts' not_elsewhere
 check 'tw_reuse=1: to all hosts' everywhere
+in_ns "$host" sh -c 'echo 40000 40007 >/proc/sys/net/ipv4/ip_local_port_range'
+tell all listen taken 0.0.0.0 40003 >/dev/null
+tell all listen any 0.0.0.0 7001 >/dev/null
+check 'successive connections take each free port once, before they come to one whose other end is in TIME-WAIT' all_free_ports
 finish

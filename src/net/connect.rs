@@ -12,6 +12,7 @@ use crate::src::fsm::{window, OpenParams, Outbox, SeqNumber, State, UserCall};
 use crate::src::kapi::addr::{Address, Endpoint};
 use crate::src::kapi::hash::{flag, Key};
 use kernel::prelude::*;
+use kernel::sync::atomic::{Atomic, Relaxed};
 
 /// What a TIME-WAIT left behind whose place we took: numbers to start beyond.
 #[derive(Clone, Copy, Default)]
@@ -87,13 +88,18 @@ fn take_place(sk: &mut Locked<'_>, local: (Address, u16), remote: (Address, u16)
         }
         let candidate = (local.0, port);
         match enter_with_port(sk, candidate, remote) {
-            Entered::In => return Ok(Floor::default()),
+            Entered::In => {
+                // Not this one again for the next connection: the other end may still be in TIME-WAIT.
+                skip_ports(i);
+                return Ok(Floor::default());
+            }
             Entered::PortTaken => continue,
             // Perhaps by a TIME-WAIT that gives way.
             Entered::EndsTaken => {}
         }
         if let Some(floor) = take_over(sk, candidate, remote) {
             if enter_with_port(sk, candidate, remote) == Entered::In {
+                skip_ports(i);
                 return Ok(floor);
             }
         }
@@ -102,10 +108,17 @@ fn take_place(sk: &mut Locked<'_>, local: (Address, u16), remote: (Address, u16)
 }
 
 /// Successive connections to one destination take successive ports.
+static NEXT_PORT: Atomic<u32> = Atomic::new(0);
+
 fn next_port() -> u32 {
-    use kernel::sync::atomic::{Atomic, Relaxed};
-    static NEXT: Atomic<u32> = Atomic::new(0);
-    NEXT.fetch_add(1, Relaxed)
+    NEXT_PORT.fetch_add(1, Relaxed)
+}
+
+/// So many ports were passed over.
+fn skip_ports(count: u32) {
+    if count != 0 {
+        NEXT_PORT.fetch_add(count, Relaxed);
+    }
 }
 
 /// What became of an attempt to enter the tables.
