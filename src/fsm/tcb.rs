@@ -84,6 +84,8 @@ pub(crate) struct Status {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Tcb<L: RecordList> {
     machine: MachineState,
+    /// An arc was taken since it was made.
+    used: bool,
 
     /// A listener's child (MUST-11); else this side opened actively.
     pub(super) passive: bool,
@@ -232,6 +234,7 @@ impl<L: RecordList> Tcb<L> {
         const START: Instant = Instant::from_us(0);
         Self {
             machine: MachineState::CLOSED,
+            used: false,
             passive: false,
             syn_acked: false,
             fin_queued: false,
@@ -305,25 +308,27 @@ impl<L: RecordList> Tcb<L> {
     }
 
     /// Makes this the block of a new connection in the state of `machine` with these parameters, all sequence variables at their
-    /// start, and without settings.
+    /// start. What the program has set is to be [applied](Self::apply_settings) then.
     pub(super) fn open(&mut self, machine: MachineState, now: Instant, params: &OpenParams) {
-        *self = Self {
-            machine,
-            rcv_wscale: params.rcv_wscale,
-            rcv_mss: params.mss,
-            snd_mss: params.default_snd_mss.max(MIN_SND_MSS),
-            path_mss: params.path_mss,
-            iss: params.iss,
-            snd_una: params.iss,
-            snd_nxt: params.iss,
-            snd_small: params.iss,
-            write_end: params.iss + 1,
-            rcv_space: params.rcv_space,
-            rcv_buf: params.rcv_space,
-            ts_offset: params.ts_offset,
-            since: now,
-            ..Self::new()
-        };
+        // One that was never used is as new, and it is large.
+        if self.used {
+            *self = Self::new();
+        }
+        self.used = true;
+        self.machine = machine;
+        self.rcv_wscale = params.rcv_wscale;
+        self.rcv_mss = params.mss;
+        self.snd_mss = params.default_snd_mss.max(MIN_SND_MSS);
+        self.path_mss = params.path_mss;
+        self.iss = params.iss;
+        self.snd_una = params.iss;
+        self.snd_nxt = params.iss;
+        self.snd_small = params.iss;
+        self.write_end = params.iss + 1;
+        self.rcv_space = params.rcv_space;
+        self.rcv_buf = params.rcv_space;
+        self.ts_offset = params.ts_offset;
+        self.since = now;
         self.renew_mss();
     }
 
@@ -342,6 +347,7 @@ impl<L: RecordList> Tcb<L> {
     /// Takes the arc of `event`.
     pub(super) fn take(&mut self, now: Instant, event: Event, out: &mut Outbox) {
         let before = self.state();
+        self.used = true;
         self.machine.take(event, out);
         if self.state() != before {
             self.since = now;

@@ -3,8 +3,9 @@
 //! Opening: the SYN and what its options agree to, simultaneous open, closing before it is done, ICMP while opening.
 
 use super::*;
+use crate::fsm::congestion::Kind;
 use crate::fsm::icmp::IcmpOutcome;
-use crate::fsm::{ConnError, DropReason, IcmpError, IcmpKind, ResetReason, Wake};
+use crate::fsm::{AckMode, ConnError, DropReason, IcmpError, IcmpKind, ResetReason, Wake};
 use crate::records::Records;
 
 /// All extensions on.
@@ -565,4 +566,33 @@ fn a_stale_syn_ack_is_reset() {
     assert_eq!(out.drop, Some(DropReason::BadAck));
     assert_eq!(brief(&host.only()), (RST, ISS, 0, 0));
     assert_eq!(host.state(), State::SynSent);
+}
+
+#[test]
+fn a_block_that_was_only_set_up_opens_as_one_that_was_used() {
+    let (now, cfg) = (Instant::from_us(5_000_000), Config::default());
+    let mut settings = Settings::new();
+    (settings.nodelay, settings.cork, settings.keepalive) = (true, true, true);
+    settings.acks = AckMode::Quick;
+    settings.congestion = Some(Kind::Reno);
+    settings.set_max_seg(700).unwrap();
+    settings.set_window_clamp(9_000, true).unwrap();
+    let open = |used, settings| {
+        let mut tcb = Tcb::new();
+        let mut call = |call| {
+            tcb.apply_settings(settings, &cfg);
+            tcb.set_receive_buffer(8_000);
+            tcb.set_receive_space(7_000);
+            tcb.on_user(now, call, &cfg, &mut Outbox::new()).unwrap();
+        };
+        if used {
+            call(UserCall::Listen);
+            call(UserCall::ShutdownWrite);
+        }
+        call(UserCall::Connect(params()));
+        tcb
+    };
+    for settings in [Settings::new(), settings] {
+        assert_eq!(open(false, settings), open(true, settings));
+    }
 }
