@@ -141,11 +141,17 @@ impl Skb {
         // SAFETY: By this function's contract; zeroed first, for they were perhaps never written.
         unsafe {
             bindings::rtcpfsm_skb_reset_transport_header(self.raw());
-            // The length of most headers, with and without timestamps: a few stores, where any length is a call.
-            match len {
-                20 => start.cast::<[u8; 20]>().write([0; 20]),
-                32 => start.cast::<[u8; 32]>().write([0; 32]),
-                len => core::ptr::write_bytes(start, 0, len),
+            // The length of most headers, with timestamps: a few stores, where any length is a call.
+            const USUAL: usize = 32;
+            let mut zeroed = 0;
+            if len >= USUAL {
+                start
+                    .cast::<[u64; USUAL / 8]>()
+                    .write_unaligned([0; USUAL / 8]);
+                zeroed = USUAL;
+            }
+            if len != zeroed {
+                core::ptr::write_bytes(start.add(zeroed), 0, len - zeroed);
             }
             core::slice::from_raw_parts_mut(start, len)
         }
