@@ -17,7 +17,8 @@
 //! 2. the lock of a request or of a TIME-WAIT,
 //! 3. a bucket of the table of bound ports,
 //! 4. a bucket of the table of connections or of listeners, never two at once,
-//! 5. a listener's queue, the challenge budget, the writers of a [snapshot](crate::src::kapi::snapshot): leaves.
+//! 5. a listener's queue, the challenge budget, the writers of a [snapshot](crate::src::kapi::snapshot) and of what is
+//!    [published](crate::src::kapi::published): leaves.
 //!
 //! RCU readers stand outside. No socket lock is taken under any of the others: a reference is taken, the lock released, the
 //! socket locked, and what was read before is asked again.

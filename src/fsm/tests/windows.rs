@@ -432,3 +432,25 @@ fn a_closed_window_is_probed_with_what_the_peer_has_thrown_away() {
     host.fire();
     assert_eq!(brief(&host.only()), (ACK, ISS + 1_001, IRS + 1, 1));
 }
+
+#[test]
+fn what_the_peer_holds_is_timed_when_a_closed_window_opens() {
+    // RFC 2018 section 8, RFC 6298 5.1: it may yet throw it away.
+    let mut host = Host::syn_sent_with(Config {
+        sack: true,
+        ..plain()
+    });
+    let mut syn_ack = syn(SYN | ACK, IRS, ISS + 1);
+    syn_ack.options.sack_permitted = true;
+    host.arrive(syn_ack);
+    host.queue(3_000);
+    let mut held = seg(ACK, IRS + 1, ISS + 1);
+    held.options.sack.push(raw(ISS + 1), raw(ISS + 3_001));
+    host.arrive(wnd(held, 0));
+    assert_eq!(host.timer(), Some(TimerKind::Persist));
+    host.arrive(wnd(held, 10_000));
+    assert!(host.sent.is_empty());
+    assert_eq!(host.timer(), Some(TimerKind::Retransmit));
+    host.fire();
+    assert_eq!(brief(&host.sent[0]), (ACK, ISS + 1, IRS + 1, 1_000));
+}
