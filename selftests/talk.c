@@ -15,6 +15,7 @@
  *   many COUNT ADDRESS PORT              connections named many.0, many.1 ..
  *   accept-many COUNT LISTENER           their other ends, accepted.0 ..
  *   close-all PREFIX                     every socket whose name starts so
+ *   device NAME                          sockets that are made from now on are bound to it; "none": to none
  *
  * RTCPFSM_PROTO names the protocol, 253 if unset. An address with a colon is IPv6.
  */
@@ -43,6 +44,7 @@ static struct {
 } sockets[MAX_SOCKETS];
 static int count;
 static int protocol = 253;
+static char device[16];
 
 static void answer(const char *format, ...)
 {
@@ -110,11 +112,25 @@ static int port_of(int fd)
 	return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port : ((struct sockaddr_in *)&at)->sin_port);
 }
 
+static int new_socket(int family, int flags)
+{
+	int fd = socket(family, SOCK_STREAM | flags, protocol);
+
+	if (fd >= 0 && device[0] && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, strlen(device))) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
 static int listener(const char *text, int port, int backlog)
 {
 	struct sockaddr_storage at;
 	socklen_t len = address(text, port, &at);
-	int fd = socket(at.ss_family, SOCK_STREAM, protocol), on = 1;
+	int fd = new_socket(at.ss_family, 0), on = 1;
 
 	if (fd < 0)
 		return -1;
@@ -133,7 +149,7 @@ static int connection(const char *text, int port, int from, bool wait)
 {
 	struct sockaddr_storage to, local = {};
 	socklen_t len = address(text, port, &to);
-	int fd = socket(to.ss_family, SOCK_STREAM | (wait ? 0 : SOCK_NONBLOCK), protocol);
+	int fd = new_socket(to.ss_family, wait ? 0 : SOCK_NONBLOCK);
 
 	if (fd < 0)
 		return -1;
@@ -281,6 +297,9 @@ static void obey(char *line)
 		while (count && sockets[count - 1].fd < 0)
 			count--;
 		answer("ok %d", words);
+	} else if (!strcmp(command, "device") && words == 2) {
+		snprintf(device, sizeof(device), "%s", strcmp(a, "none") ? a : "");
+		answer("ok");
 	} else if (words >= 2) {
 		index = find(a);
 		if (index < 0)

@@ -71,7 +71,8 @@ pub(super) fn take<'a>(
         return ControlFlow::Continue(arrived);
     }
     let key = arrived.key;
-    let interface = tx::answer_interface(key.remote, arrived.interfaces().0);
+    let device = listener.bound_device();
+    let interface = tx::answer_interface(key.remote, arrived.interfaces().0, device);
     let route = Route::find(
         net,
         Some(&**listener),

@@ -136,7 +136,8 @@ pub(crate) fn open(
 ) -> Result<(), DropReason> {
     let net = listener.net();
     let per_net = PerNet::of(net);
-    let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces().0);
+    let device = listener.bound_device();
+    let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces().0, device);
     let now = now();
     let mut reading = Reading::new();
     let config = per_net.config(&mut reading);
@@ -382,16 +383,11 @@ pub(super) fn new_child(
     now: Instant,
     config: &Config,
 ) -> Option<ARef<Socket>> {
-    let device = if device != 0 {
-        device as u32
-    } else {
-        listener.bound_device()
-    };
     let (local, remote) = (
         (key.local, key.local_port()),
         (key.remote, key.remote_port()),
     );
-    let sk = Registration::clone_listener(listener, local, remote, device)?;
+    let sk = Registration::clone_listener(listener, local, remote, device as u32)?;
     {
         let mut locked = sk.bh_lock();
         // Nobody else knows the child yet.

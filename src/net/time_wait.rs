@@ -162,7 +162,9 @@ pub(crate) fn segment<'a>(waiting: &WaitingRef, arrived: Arrived<'a>) -> Taken<'
     per_net.counters().count(&out);
     if let Some(reply) = out.reply {
         if per_net.allows(&reply, now, config) {
-            let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces().0);
+            let device = waiting.head().bound_device();
+            let interface =
+                tx::answer_interface(arrived.key.remote, arrived.interfaces().0, device);
             let _ = tx::send_sockless(
                 net,
                 None,
