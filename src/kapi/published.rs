@@ -15,8 +15,8 @@ use kernel::sync::rcu;
 /// The last value that was offered, and the number of what it was made of.
 pub(crate) struct Published<T: Copy> {
     rooms: [UnsafeCell<MaybeUninit<Edition<T>>>; 2],
-    /// The address of the room that readers go to; 0: there is no value yet.
-    current: Word<usize>,
+    /// Which room readers go to, counted from 1; 0: there is no value yet.
+    current: Word<u32>,
     /// The grace period after which nobody is in the other room.
     writer: BhLock<c_ulong>,
 }
@@ -44,10 +44,11 @@ impl<T: Copy> Published<T> {
     /// The value, if there is one that was made of `source`.
     #[inline]
     pub(crate) fn get<'a>(&'a self, source: u32, _rcu: &'a rcu::Guard) -> Option<&'a T> {
-        let room = self.current.load_acquire() as *const Edition<T>;
-        // SAFETY: 0 or one of the rooms, with a value; it is written again only when a grace period has passed since it ceased
-        // to be the current one, which `_rcu` puts off.
-        let edition = unsafe { room.as_ref() }?;
+        let current = self.current.load_acquire() as usize;
+        let room = self.rooms.get(current.wrapping_sub(1))?;
+        // SAFETY: The current room has a value; it is written again only when a grace period has passed since it ceased to be the
+        // current one, which `_rcu` puts off.
+        let edition = unsafe { (*room.get()).assume_init_ref() };
         (edition.source == source).then_some(&edition.value)
     }
 
@@ -58,16 +59,17 @@ impl<T: Copy> Published<T> {
         if !unsafe { bindings::poll_state_synchronize_rcu(*grace_period) } {
             return;
         }
-        let current = self.current.load();
         let [first, second] = &self.rooms;
-        let room = if first.get() as usize == current {
-            second.get()
-        } else {
-            first.get()
+        let (next, room) = match self.current.load() {
+            1 => (2, second),
+            _ => (1, first),
         };
         // SAFETY: Ours: not the current room, and since it was, a grace period has passed.
-        unsafe { room.write(MaybeUninit::new(Edition { source, value })) };
-        self.current.store_release(room as usize);
+        unsafe {
+            room.get()
+                .write(MaybeUninit::new(Edition { source, value }))
+        };
+        self.current.store_release(next);
         // SAFETY: No preconditions.
         *grace_period = unsafe { bindings::start_poll_synchronize_rcu() };
     }
