@@ -71,7 +71,6 @@ __rust_helper bool rtcpfsm_sk_wmem_schedule(struct sock *sk, int size) { return 
 __rust_helper void rtcpfsm_sk_wmem_queued_add(struct sock *sk, int size) { sk_wmem_queued_add(sk, size); }
 __rust_helper void rtcpfsm_sk_mem_charge(struct sock *sk, int size) { sk_mem_charge(sk, size); }
 __rust_helper void rtcpfsm_sk_mem_uncharge(struct sock *sk, int size) { sk_mem_uncharge(sk, size); }
-__rust_helper void rtcpfsm_sk_mem_reclaim(struct sock *sk) { sk_mem_reclaim(sk); }
 __rust_helper void rtcpfsm_sk_mem_reclaim_final(struct sock *sk) { sk_mem_reclaim_final(sk); }
 __rust_helper struct page_frag *rtcpfsm_sk_page_frag(struct sock *sk) { return sk_page_frag(sk); }
 __rust_helper void rtcpfsm_dst_negative_advice(struct sock *sk) { dst_negative_advice(sk); }

@@ -59,7 +59,6 @@ bool rtcpfsm_sk_wmem_schedule(struct sock *sk, int size);
 void rtcpfsm_sk_wmem_queued_add(struct sock *sk, int size);
 void rtcpfsm_sk_mem_charge(struct sock *sk, int size);
 void rtcpfsm_sk_mem_uncharge(struct sock *sk, int size);
-void rtcpfsm_sk_mem_reclaim(struct sock *sk);
 void rtcpfsm_sk_mem_reclaim_final(struct sock *sk);
 struct page_frag *rtcpfsm_sk_page_frag(struct sock *sk);
 void rtcpfsm_dst_negative_advice(struct sock *sk);

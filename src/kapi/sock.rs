@@ -239,7 +239,9 @@ impl<P: Protocol> Sock<P> {
             core::ptr::addr_of_mut!((*storage).shared)
                 .cast::<P::Shared>()
                 .write(P::shared());
-            *(*storage).locked.get() = MaybeUninit::new(P::locked());
+            core::ptr::addr_of_mut!((*storage).locked)
+                .cast::<P::Locked>()
+                .write(P::locked());
             (*sk).sk_write_space = Some(bindings::rtcpfsm_sk_write_space);
             bindings::rtcpfsm_sk_timer_setup(sk, Some(timer_fired::<P>));
             bindings::rtcpfsm_sock_set_flag(sk, bindings::sock_flags_SOCK_USE_WRITE_QUEUE as i32);

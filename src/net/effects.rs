@@ -77,6 +77,10 @@ pub(crate) fn receive_room(sk: &Locked<'_>) -> (u32, u32) {
 /// Tells the machine how large segments may be, and how many may leave as one.
 #[inline(always)]
 pub(crate) fn update_path(sk: &mut Locked<'_>) {
+    // Other segments than those of the queue have no size that a path could limit.
+    if sk.tcb.send_queue_len() == 0 {
+        return;
+    }
     let (octets, segments) = sk.max_run();
     sk.tcb.set_max_run(MaxRun { octets, segments });
     let mtu = sk.path_mtu();
@@ -183,8 +187,8 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
     wake_up(sk, out);
 }
 
-/// Sends what was put off while the segments of a backlog were handled.
-pub(crate) fn after_backlog(sk: &mut Locked<'_>) {
+/// Sends what is due, without an input to the machine.
+pub(crate) fn send_due(sk: &mut Locked<'_>) {
     let now = now();
     let mut reading = Reading::new();
     let config = sk.sk().per_net().config(&mut reading);
@@ -196,10 +200,7 @@ fn transmit(sk: &mut Locked<'_>, now: Instant, config: &Config) {
     if sk.tcb.is_quiet() {
         return;
     }
-    // Other segments have no size that a path could limit.
-    if sk.tcb.send_queue_len() != 0 {
-        update_path(sk);
-    }
+    update_path(sk);
     loop {
         // Only a process can find something there, which interrupts have left for it: that may acknowledge what would be sent again.
         if sk.has_backlog() {

@@ -152,10 +152,9 @@ fn too_big(sk: &mut Locked<'_>, report: Report) {
     let v6 = !sk.sk().key().remote.is_v4();
     if sk.accepts_path_mtu(v6) {
         sk.learn_path_mtu(v6, u32::from(report.mtu));
-        if sk.tcb.send_queue_len() != 0 {
-            effects::update_path(sk);
-        }
-        effects::run(sk, |_, _, _, _| ());
+        // The machine is told even where nothing seemed to be due.
+        effects::update_path(sk);
+        effects::send_due(sk);
     }
 }
 

@@ -134,7 +134,7 @@ impl Protocol for Rtcpfsm {
 
     fn on_release(sk: &mut Locked<'_>) {
         icmp::deferred(sk);
-        effects::after_backlog(sk);
+        effects::send_due(sk);
     }
 
     fn on_timer(sk: &mut Locked<'_>) {
@@ -145,26 +145,17 @@ impl Protocol for Rtcpfsm {
 /// The kernel's name for a state of the machine.
 pub(crate) fn kernel_state(state: State) -> u32 {
     use crate::src::kapi::state;
-    const NAMES: [u32; State::ALL.len()] = {
-        let mut names = [0; State::ALL.len()];
-        let mut at = 0;
-        while at < names.len() {
-            names[at] = match State::ALL[at] {
-                State::Closed => state::CLOSE,
-                State::Listen => state::LISTEN,
-                State::SynSent => state::SYN_SENT,
-                State::SynReceived => state::SYN_RECV,
-                State::Established => state::ESTABLISHED,
-                State::FinWait1 => state::FIN_WAIT1,
-                State::FinWait2 => state::FIN_WAIT2,
-                State::CloseWait => state::CLOSE_WAIT,
-                State::Closing => state::CLOSING,
-                State::LastAck => state::LAST_ACK,
-                State::TimeWait => state::TIME_WAIT,
-            };
-            at += 1;
-        }
-        names
-    };
-    NAMES.get(state as usize).copied().unwrap_or(state::CLOSE)
+    match state {
+        State::Closed => state::CLOSE,
+        State::Listen => state::LISTEN,
+        State::SynSent => state::SYN_SENT,
+        State::SynReceived => state::SYN_RECV,
+        State::Established => state::ESTABLISHED,
+        State::FinWait1 => state::FIN_WAIT1,
+        State::FinWait2 => state::FIN_WAIT2,
+        State::CloseWait => state::CLOSE_WAIT,
+        State::Closing => state::CLOSING,
+        State::LastAck => state::LAST_ACK,
+        State::TimeWait => state::TIME_WAIT,
+    }
 }

@@ -365,6 +365,18 @@ impl Host {
         host
     }
 
+    /// Established, with selective acknowledgments agreed upon.
+    pub(super) fn with_sack() -> Self {
+        let mut host = Self::syn_sent_with(Config {
+            sack: true,
+            ..plain()
+        });
+        let mut syn_ack = syn(SYN | ACK, IRS, ISS + 1);
+        syn_ack.options.sack_permitted = true;
+        host.arrive(syn_ack);
+        host
+    }
+
     pub(super) fn fin_wait_1() -> Self {
         let mut host = Self::established();
         host.user(UserCall::ShutdownWrite);

@@ -64,13 +64,7 @@ fn shld_6_a_path_that_narrows_twice_is_followed() {
 
 #[test]
 fn what_the_peer_holds_is_not_sent_again_for_a_narrower_path() {
-    let mut host = Host::syn_sent_with(Config {
-        sack: true,
-        ..plain()
-    });
-    let mut syn_ack = syn(SYN | ACK, IRS, ISS + 1);
-    syn_ack.options.sack_permitted = true;
-    host.arrive(syn_ack);
+    let mut host = Host::with_sack();
     in_flight(&mut host, &[1_000, 1_000, 1_000]);
     let mut dup = seg(ACK, IRS + 1, ISS + 1);
     dup.options.sack.push(raw(ISS + 1_001), raw(ISS + 2_001));

@@ -415,13 +415,7 @@ fn what_a_scaled_window_cannot_tell_is_taken_all_the_same() {
 #[test]
 fn a_closed_window_is_probed_with_what_the_peer_has_thrown_away() {
     // RFC 2018 section 8.
-    let mut host = Host::syn_sent_with(Config {
-        sack: true,
-        ..plain()
-    });
-    let mut syn_ack = syn(SYN | ACK, IRS, ISS + 1);
-    syn_ack.options.sack_permitted = true;
-    host.arrive(syn_ack);
+    let mut host = Host::with_sack();
     host.queue(3_000);
     let mut held = seg(ACK, IRS + 1, ISS + 1);
     held.options.sack.push(raw(ISS + 1_001), raw(ISS + 3_001));
@@ -436,13 +430,7 @@ fn a_closed_window_is_probed_with_what_the_peer_has_thrown_away() {
 #[test]
 fn what_the_peer_holds_is_timed_when_a_closed_window_opens() {
     // RFC 2018 section 8, RFC 6298 5.1: it may yet throw it away.
-    let mut host = Host::syn_sent_with(Config {
-        sack: true,
-        ..plain()
-    });
-    let mut syn_ack = syn(SYN | ACK, IRS, ISS + 1);
-    syn_ack.options.sack_permitted = true;
-    host.arrive(syn_ack);
+    let mut host = Host::with_sack();
     host.queue(3_000);
     let mut held = seg(ACK, IRS + 1, ISS + 1);
     held.options.sack.push(raw(ISS + 1), raw(ISS + 3_001));
