@@ -145,18 +145,9 @@ __rust_helper void rtcpfsm_sk_nospace_done(struct sock *sk)
 	if (sk->sk_socket && test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
 		sk->sk_write_space(sk);
 }
-__rust_helper bool rtcpfsm_port_needs_privilege(struct net *net, u16 port)
-{
-	return inet_port_requires_bind_service(net, port) && !ns_capable(net->user_ns, CAP_NET_BIND_SERVICE);
-}
 __rust_helper void rtcpfsm_xfrm_sk_free_policy(struct sock *sk) { xfrm_sk_free_policy(sk); }
-__rust_helper struct ipv6_pinfo *rtcpfsm_inet6_sk(const struct sock *sk) { return inet6_sk(sk); }
 __rust_helper void rtcpfsm_inet_id_random(struct sock *sk) { atomic_set(&inet_sk(sk)->inet_id, get_random_u16()); }
 __rust_helper bool rtcpfsm_local_port_reserved(struct net *net, u16 port) { return inet_is_local_reserved_port(net, port); }
-__rust_helper bool rtcpfsm_same_bind_dev(const struct sock *sk, int dif, int sdif)
-{
-	return inet_sk_bound_dev_eq(sock_net(sk), READ_ONCE(sk->sk_bound_dev_if), dif, sdif);
-}
 
 __rust_helper __be32 rtcpfsm_rcv_saddr(const struct inet_sock *inet) { return inet->inet_rcv_saddr; }
 __rust_helper void rtcpfsm_forget_num(struct inet_sock *inet) { inet->inet_num = 0; }

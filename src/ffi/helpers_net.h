@@ -74,12 +74,9 @@ void rtcpfsm_sock_poll_wait(struct file *file, struct socket *sock, poll_table *
 void rtcpfsm_sk_set_async_nospace(struct sock *sk);
 void rtcpfsm_sk_write_space(struct sock *sk);
 void rtcpfsm_sk_nospace_done(struct sock *sk);
-bool rtcpfsm_port_needs_privilege(struct net *net, u16 port);
 void rtcpfsm_xfrm_sk_free_policy(struct sock *sk);
-struct ipv6_pinfo *rtcpfsm_inet6_sk(const struct sock *sk);
 void rtcpfsm_inet_id_random(struct sock *sk);
 bool rtcpfsm_local_port_reserved(struct net *net, u16 port);
-bool rtcpfsm_same_bind_dev(const struct sock *sk, int dif, int sdif);
 
 __be32 rtcpfsm_rcv_saddr(const struct inet_sock *inet);
 void rtcpfsm_forget_num(struct inet_sock *inet);
@@ -100,8 +97,6 @@ void *rtcpfsm_skb_put(struct sk_buff *skb, unsigned int len);
 void *rtcpfsm_skb_push(struct sk_buff *skb, unsigned int len);
 bool rtcpfsm_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 void rtcpfsm_skb_reset_transport_header(struct sk_buff *skb);
-bool rtcpfsm_skb_csum_unnecessary(const struct sk_buff *skb);
-void rtcpfsm_skb_orphan(struct sk_buff *skb);
 void rtcpfsm_skb_dst_drop(struct sk_buff *skb);
 int rtcpfsm_skb_iif(const struct sk_buff *skb, bool v6);
 int rtcpfsm_skb_sdif(const struct sk_buff *skb, bool v6);

@@ -26,8 +26,6 @@ __rust_helper void *rtcpfsm_skb_put(struct sk_buff *skb, unsigned int len) { ret
 __rust_helper void *rtcpfsm_skb_push(struct sk_buff *skb, unsigned int len) { return skb_push(skb, len); }
 __rust_helper bool rtcpfsm_pskb_may_pull(struct sk_buff *skb, unsigned int len) { return pskb_may_pull(skb, len); }
 __rust_helper void rtcpfsm_skb_reset_transport_header(struct sk_buff *skb) { skb_reset_transport_header(skb); }
-__rust_helper bool rtcpfsm_skb_csum_unnecessary(const struct sk_buff *skb) { return skb_csum_unnecessary(skb); }
-__rust_helper void rtcpfsm_skb_orphan(struct sk_buff *skb) { skb_orphan(skb); }
 __rust_helper void rtcpfsm_skb_dst_drop(struct sk_buff *skb) { skb_dst_drop(skb); }
 __rust_helper int rtcpfsm_skb_iif(const struct sk_buff *skb, bool v6) { return v6 ? inet6_iif(skb) : inet_iif(skb); }
 __rust_helper int rtcpfsm_skb_sdif(const struct sk_buff *skb, bool v6) { return v6 ? inet6_sdif(skb) : inet_sdif(skb); }
