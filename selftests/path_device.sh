@@ -41,9 +41,18 @@ answers() {
 	tell host device v2 && tell host listen "h$3" "$2" "$3" && tell far connect "f$3" "$2" "$3" && tell host accept "a$3" "h$3" &&
 		carries host far "a$3" "f$3"
 }
+# outlives ADDRESS PORT: what a closed connection of the device leaves answers by that, when the peer's FIN comes again: its
+# first answer is lost.
+outlives() {
+	tell host device v2 && tell host connect "t$2" "$1" "$2" && tell far accept "w$2" "l$2" && tell host close "t$2" &&
+		wait_until 20 listed "$host" FIN-WAIT-2 && tc -n "$host" qdisc add dev v2 root netem loss 100% &&
+		tell far close "w$2" && wait_until 20 none_listed "$host" FIN-WAIT-2 && tc -n "$host" qdisc del dev v2 root &&
+		wait_until 20 none_listed "$far" LAST-ACK "$2"
+}
+none_listed() { ! listed "$@"; }
 refused() { [[ $(tell near connect "n$2" "$1" "$2") == *'Connection refused'* ]]; }
 
-begin 8
+begin 10
 setup_ns host near far
 neighbour "$near" v1 10
 neighbour "$far" v2 20
@@ -60,4 +69,6 @@ check 'a listener of the other device answers by that, and so does its child, IP
 check 'a listener of the other device answers by that, and so does its child, IPv6' answers fd09:1::2 fd09:1::1 7016
 check 'who comes by the first device finds no listener, IPv4' refused 10.9.1.1 7014
 check 'who comes by the first device finds no listener, IPv6' refused fd09:1::1 7016
+check 'MUST-13: TIME-WAIT answers a FIN that comes again by the device of its socket, IPv4' outlives 10.9.1.2 7004
+check 'MUST-13: TIME-WAIT answers a FIN that comes again by the device of its socket, IPv6' outlives fd09:1::2 7006
 finish

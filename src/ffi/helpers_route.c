@@ -48,8 +48,19 @@ __rust_helper struct dst_entry *rtcpfsm_route_v6(struct net *net, const struct s
 		.flowi6_proto = proto, .flowi6_oif = oif, .flowi6_mark = mark,
 		.saddr = *saddr, .daddr = *daddr, .flowi6_uid = sock_net_uid(net, sk),
 	};
+	struct dst_entry *dst;
+	int error;
 
-	return ip6_dst_lookup_flow(net, sk, &fl6, NULL);
+	if (!oif)
+		return ip6_dst_lookup_flow(net, sk, &fl6, NULL);
+	/* Without a socket that is bound to it, that function takes the interface for no more than a wish. */
+	dst = ip6_route_output_flags(net, sk, &fl6, RT6_LOOKUP_F_IFACE);
+	error = dst->error;
+	if (error) {
+		dst_release(dst);
+		return ERR_PTR(error);
+	}
+	return xfrm_lookup_route(net, dst, flowi6_to_flowi(&fl6), sk, 0);
 }
 __rust_helper int rtcpfsm_send_v4(struct net *net, struct sk_buff *skb, struct dst_entry *dst, __be32 saddr,
 		    __be32 daddr, u8 tos, int ttl, u8 proto)
