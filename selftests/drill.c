@@ -30,7 +30,7 @@
  *		     trunc N		only N octets of the segment arrive
  *		     doff N		the data offset field says N words
  *		     from A, to A	other IP addresses
- *	< icmp TYPE CODE [seq N] [mtu N] [cut N] [options 1]
+ *	< icmp TYPE CODE [seq N] [mtu N] [cut N] [options 1] [ttl N]
  *				an ICMP error that quotes the host's segment with that number, N octets of its header (20), with
  *				options or an extension header in its IP header
  *
@@ -48,6 +48,8 @@
  *	more S N, urgent S N		send with MSG_MORE, with MSG_OOB
  *	oob S N | oob S = ERROR		recv with MSG_OOB: must give the stream's octet N (the first is 1)
  *	option S NAME N			NAME as in drill_sock.c: reuseaddr, rcvbuf, nodelay, keepidle, tos, ..
+ *	filter S N			of each segment for it N octets pass (SO_ATTACH_FILTER), 0: it does not; -1: no filter
+ *	errqueue S ERROR		recvmsg() with MSG_ERRQUEUE gives this error, from ICMP; 0: nothing
  *	poll S in,out,hup,rdhup,err	waits until poll() tells exactly these (-: none)
  *	sockerr S ERROR			SO_ERROR, 0 if none
  *	rto S A..B			the retransmission timeout (TCP_INFO) is A to B ms

@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/errqueue.h>
+#include <linux/filter.h>
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
@@ -274,12 +276,50 @@ static void set_option(struct sock *s, char **word, int words, const char *resul
 		level = v6 ? IPPROTO_IPV6 : IPPROTO_IP, name = v6 ? IPV6_TCLASS : IP_TOS;
 	else if (!strcmp(word[0], "ttl"))
 		level = v6 ? IPPROTO_IPV6 : IPPROTO_IP, name = v6 ? IPV6_UNICAST_HOPS : IP_TTL;
+	else if (!strcmp(word[0], "minttl"))
+		level = v6 ? IPPROTO_IPV6 : IPPROTO_IP, name = v6 ? IPV6_MINHOPCOUNT : IP_MINTTL;
 	else if (!strcmp(word[0], "mtudisc"))
 		level = v6 ? IPPROTO_IPV6 : IPPROTO_IP, name = v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER;
 	if (level < 0)
 		fail("unknown socket option '%s'", word[0]);
 	drill.event = now_us();
 	check_result(setsockopt(s->fd, level, name, &value, sizeof(value)), result);
+}
+
+static void set_filter(struct sock *s, int octets)
+{
+	struct sock_filter pass = BPF_STMT(BPF_RET | BPF_K, octets);
+	struct sock_fprog filter = { 1, &pass };
+
+	if (octets < 0)
+		check_result(setsockopt(s->fd, SOL_SOCKET, SO_DETACH_FILTER, &octets, sizeof(octets)), NULL);
+	else
+		check_result(setsockopt(s->fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)), NULL);
+}
+
+/* `errqueue S ERROR`: what stands in the error queue. */
+static void expect_queued_error(struct sock *s, const char *error)
+{
+	union {
+		char octets[256];
+		struct cmsghdr align;
+	} control;
+	struct msghdr m = { .msg_control = control.octets, .msg_controllen = sizeof(control) };
+	struct sock_extended_err *e = NULL;
+
+	if (recvmsg(s->fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) {
+		if (errno != EAGAIN)
+			fail("MSG_ERRQUEUE: %s", strerror(errno));
+		check_result(0, error);
+		return;
+	}
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
+		if (c->cmsg_type == (c->cmsg_level == IPPROTO_IP ? IP_RECVERR : IPV6_RECVERR))
+			e = (void *)CMSG_DATA(c);
+	if (!e || e->ee_origin != (drill.family == AF_INET ? SO_EE_ORIGIN_ICMP : SO_EE_ORIGIN_ICMP6))
+		fail("not from ICMP");
+	errno = e->ee_errno;
+	check_result(-1, error);
 }
 
 static void set_linger(struct sock *s, int seconds)
@@ -365,7 +405,7 @@ bool socket_command(char **word, int words, const char *result)
 		named(word[1], value);
 		return true;
 	}
-	if (words < 2 || !strchr("abcdlmprsoiu", what[0]))
+	if (words < 2)
 		return false;
 	if (!strcmp(what, "bind") && words <= 3) {
 		bind_to(find(word[1]), words == 3 ? word[2] : drill.host_addr, result);
@@ -405,6 +445,10 @@ bool socket_command(char **word, int words, const char *result)
 		set_linger(find(word[1]), number(word[2]));
 	} else if (!strcmp(what, "option") && words == 4) {
 		set_option(find(word[1]), word + 2, words - 2, result);
+	} else if (!strcmp(what, "filter") && words == 3) {
+		set_filter(find(word[1]), number(word[2]));
+	} else if (!strcmp(what, "errqueue") && words == 3) {
+		expect_queued_error(find(word[1]), word[2]);
 	} else if (!strcmp(what, "poll") && words == 3) {
 		do_poll(find(word[1]), word[2]);
 	} else if (!strcmp(what, "sockerr") && words == 3) {

@@ -63,6 +63,17 @@ static int ip_header(uint8_t *packet, int proto, int len, const char *from, cons
 	return header;
 }
 
+static void set_ttl(uint8_t *packet, int ttl)
+{
+	if (packet[0] >> 4 == 4) {
+		packet[8] = ttl;
+		put16(packet + 10, 0);
+		put16(packet + 10, fold(sum(0, packet, 20)));
+	} else {
+		packet[7] = ttl;
+	}
+}
+
 static void set_tos(uint8_t *packet, int tos)
 {
 	if (packet[0] >> 4 == 4) {
@@ -269,6 +280,8 @@ void inject(struct pattern *p)
 	ip_header(packet, drill.proto, len, from, to);
 	if (p->tos)
 		set_tos(packet, p->tos);
+	if (p->has_ttl)
+		set_ttl(packet, p->ttl);
 	if (len >= 18)
 		put16(tcp + 16, checksum(packet, drill.proto, tcp, len) ^ (p->bad_checksum ? 0x5a5a : 0));
 	if (seq == peer->nxt && !(p->flags & RST) && !p->bad_checksum && !p->has_trunc && !p->has_doff &&
@@ -295,12 +308,12 @@ static int quoted_options(uint8_t *quote)
 	return 8;
 }
 
-/* `< icmp TYPE CODE [seq N] [mtu N] [cut N] [options 1]`: an error that quotes the host's segment with that number. */
+/* `< icmp TYPE CODE [seq N] [mtu N] [cut N] [options 1] [ttl N]`: an error that quotes the host's segment with that number. */
 void inject_icmp(char **word, int words)
 {
 	uint8_t packet[MAX_PACKET], *icmp, *quote;
 	int header = drill.family == AF_INET ? 20 : 40, proto = drill.family == AF_INET ? 1 : 58, len, i;
-	int quoted = 20, options = 0;
+	int quoted = 20, options = 0, ttl = 64;
 	struct peer *peer = drill.peer;
 	uint32_t seq = peer->host_isn;
 
@@ -319,6 +332,8 @@ void inject_icmp(char **word, int words)
 			quoted = number(word[i + 1]);
 		else if (!strcmp(word[i], "options"))
 			options = number(word[i + 1]);
+		else if (!strcmp(word[i], "ttl"))
+			ttl = number(word[i + 1]);
 		else
 			fail("icmp: what is '%s'?", word[i]);
 	}
@@ -335,6 +350,7 @@ void inject_icmp(char **word, int words)
 	quote[12] = 5 << 4;
 	len = 8 + header + options + quoted;
 	ip_header(packet, proto, len, drill.peer_addr, drill.host_addr);
+	set_ttl(packet, ttl);
 	put16(icmp + 2, drill.family == AF_INET ? fold(sum(0, icmp, len)) : checksum(packet, proto, icmp, len));
 	drill.event = now_us();
 	tun_send(packet, header + len);

@@ -5,7 +5,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
 . "${0%/*}/paths.sh"
-begin 20
+begin 29
 setup_ns host
 
 # opening ERROR TYPE CODE [DRILL OPTIONS..]: while opening.
@@ -28,8 +28,13 @@ opening ENETUNREACH 3 0
 opening EHOSTUNREACH 3 1
 opening ENOPROTOOPT 3 2
 opening ECONNREFUSED 3 3
+opening EHOSTDOWN 3 7
+opening ENETUNREACH 3 11
 opening ENETUNREACH 1 0 --family 6
+opening EACCES 1 1 --family 6
 opening EHOSTUNREACH 1 3 --family 6
+opening EACCES 1 5 --family 6
+opening EACCES 1 6 --family 6
 opening ECONNREFUSED 1 4 --family 6
 
 prove 'RFC 5461 4: ICMP in SYN-RECEIVED after a simultaneous open: CLOSED, EHOSTUNREACH' <<EOF
@@ -130,6 +135,47 @@ state ESTABLISHED
 < A
 send C 5
 > PA seq 11 ack 1 len 5
+EOF
+
+# queued TYPE CODE ERROR [DRILL OPTIONS..]
+queued() {
+	local type=$1 code=$2 error=$3
+	shift 3
+	prove "SHLD-20: IP_RECVERR: the ICMP error that ends an opening stands in the error queue${*:+, IPv6}" "$@" <<-EOF
+	socket C
+	option C recverr 1
+	connect C
+	> S seq 0
+	< icmp $type $code seq 1000
+	errqueue C 0
+	< icmp $type $code seq 0
+	state CLOSED
+	sockerr C $error
+	errqueue C $error
+	errqueue C 0
+	EOF
+}
+queued 3 1 EHOSTUNREACH
+queued 1 1 EACCES --family 6
+
+prove 'SHLD-9: what ICMP told is why the connection ends at R2: EHOSTUNREACH, not ETIMEDOUT' <<EOF
+sysctl retries1 3
+sysctl retries2 5
+$in_established
+send C 10
+> PA seq 1 ack 1 len 10
+< icmp 3 1 seq 1
+repeat 5 > PA seq 1 ack 1 len 10
+poll C in,out,err,hup,rdhup
+sockerr C EHOSTUNREACH
+state CLOSED
+EOF
+
+prove 'MUST-56: a code that ICMP does not have is ignored' <<EOF
+$in_syn_sent
+< icmp 3 16 seq 0
+> nothing 100
+state SYN-SENT
 EOF
 
 prove 'MUST-55: a source quench is dropped in silence' <<EOF

@@ -265,6 +265,22 @@ TEST_F(ip, shutdown_of_both_halves)
 	EXPECT_EQ(ENOTCONN, errno);
 }
 
+TEST_F(ip, shld_3_data_after_shutdown_of_both_halves_resets)
+{
+	struct pair p;
+	char c = 0;
+
+	ASSERT_EQ(0, pair_open(variant, &p));
+	ASSERT_EQ(0, shutdown(p.client, SHUT_RD));
+	ASSERT_EQ(0, shutdown(p.client, SHUT_WR));
+	EXPECT_EQ(0, read(p.server, &c, 1));
+	ASSERT_EQ(1, write(p.server, &c, 1));
+	EXPECT_EQ(POLLERR, events_wait(p.server, POLLERR) & POLLERR);
+	EXPECT_EQ(POLLERR, events_wait(p.client, POLLERR) & POLLERR);
+	EXPECT_EQ(EPIPE, error_of(p.server));
+	EXPECT_EQ(ECONNRESET, error_of(p.client));
+}
+
 TEST_F(ip, shutdown_refuses_bad_arguments)
 {
 	struct pair p;

@@ -338,6 +338,25 @@ TEST_F(ip, connect_to_af_unspec_disconnects_and_the_socket_lives_on)
 	EXPECT_LE(0, accept(p.listener, NULL, NULL));
 }
 
+TEST_F(ip, a_new_connection_has_none_of_the_old_ones_errors)
+{
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	struct pair p;
+	int server;
+	char c = 'q';
+
+	ASSERT_EQ(0, pair_open(variant, &p));
+	ASSERT_EQ(0, connect(p.client, &none, sizeof(none)));
+	ASSERT_EQ(POLLERR, events_now(p.client) & POLLERR);
+	ASSERT_EQ(0, connect(p.client, &p.at.sa, p.at.len));
+	EXPECT_EQ(EV_OUT, events_now(p.client));
+	EXPECT_EQ(1, send(p.client, &c, 1, 0));
+	server = accept(p.listener, NULL, NULL);
+	ASSERT_LE(0, server);
+	EXPECT_EQ(1, recv(server, &c, 1, 0));
+	EXPECT_EQ(0, error_of(p.client));
+}
+
 int main(int argc, char **argv)
 {
 	return sockets_main(argc, argv);

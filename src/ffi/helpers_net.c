@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The kernel's inline functions and macros of sockets, callable from Rust. No logic lives here. */
 #include "helpers_net.h"
+#include <linux/bpf-cgroup.h>
 #include <linux/filter.h>
 #include <linux/jhash.h>
 #include <linux/wait.h>
@@ -23,6 +24,8 @@ __rust_helper void rtcpfsm_sock_hold(struct sock *sk) { sock_hold(sk); }
 __rust_helper void rtcpfsm_sock_put(struct sock *sk) { sock_put(sk); }
 __rust_helper int rtcpfsm_sk_add_backlog(struct sock *sk, struct sk_buff *skb, unsigned int limit)
 {
+	/* Nothing keeps the device until the socket is let go. */
+	skb->dev = NULL;
 	return sk_add_backlog(sk, skb, limit);
 }
 __rust_helper void rtcpfsm_sock_set_flag(struct sock *sk, int flag) { sock_set_flag(sk, flag); }
@@ -153,9 +156,24 @@ __rust_helper __be32 rtcpfsm_rcv_saddr(const struct inet_sock *inet) { return in
 __rust_helper void rtcpfsm_forget_num(struct inet_sock *inet) { inet->inet_num = 0; }
 __rust_helper void rtcpfsm_sockets_allocated_inc(struct sock *sk) { sk_sockets_allocated_inc(sk); }
 __rust_helper void rtcpfsm_sockets_allocated_dec(struct sock *sk) { sk_sockets_allocated_dec(sk); }
+__rust_helper bool rtcpfsm_ttl_is_enough(const struct sock *sk, const struct sk_buff *skb)
+{
+	if (skb->protocol == htons(ETH_P_IPV6))
+		return ipv6_hdr(skb)->hop_limit >= READ_ONCE(inet6_sk(sk)->min_hopcount);
+	return ip_hdr(skb)->ttl >= READ_ONCE(inet_sk(sk)->min_ttl);
+}
 __rust_helper bool rtcpfsm_sk_filter(struct sock *sk, struct sk_buff *skb)
 {
-	return !rcu_access_pointer(sk->sk_filter) || !sk_filter(sk, skb);
+	/* As sk_filter(), which is not called where it has nothing to ask. */
+	return (!rcu_access_pointer(sk->sk_filter) && !cgroup_bpf_enabled(CGROUP_INET_INGRESS) &&
+		!IS_ENABLED(CONFIG_SECURITY_NETWORK) && !skb_pfmemalloc(skb)) ||
+	       !sk_filter(sk, skb);
+}
+__rust_helper int rtcpfsm_connect_filter(struct sock *sk, struct sockaddr_unsized *address, int len)
+{
+	if (sk->sk_family == AF_INET)
+		return len < sizeof(struct sockaddr_in) ? -EINVAL : BPF_CGROUP_RUN_PROG_INET4_CONNECT(sk, address, &len);
+	return len < SIN6_LEN_RFC2133 ? -EINVAL : BPF_CGROUP_RUN_PROG_INET6_CONNECT(sk, address, &len);
 }
 __rust_helper u16 rtcpfsm_inet_num(const struct inet_sock *inet) { return inet->inet_num; }
 __rust_helper void rtcpfsm_set_ports(struct inet_sock *inet, u16 num, __be16 dport)
@@ -235,6 +253,12 @@ __rust_helper void rtcpfsm_child_init_v6(struct sock *child, const struct sock *
 __rust_helper bool rtcpfsm_recverr(const struct sock *sk)
 {
 	return sk->sk_family == AF_INET6 ? inet6_test_bit(RECVERR6, sk) : inet_test_bit(RECVERR, sk);
+}
+__rust_helper void rtcpfsm_note_error(struct sock *sk, int error)
+{
+	WRITE_ONCE(sk->sk_err, error);
+	/* Who sees the state that follows, sees why; pairs with the barrier of rtcpfsm_has_error(). */
+	smp_wmb();
 }
 __rust_helper bool rtcpfsm_has_error(struct sock *sk)
 {

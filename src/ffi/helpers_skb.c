@@ -172,3 +172,11 @@ __rust_helper void rtcpfsm_icmp_quote(const struct sk_buff *skb, u8 *type, u8 *c
 	*code = icmp_hdr(skb)->code;
 	*offset = ((const struct iphdr *)skb->data)->ihl * 4;
 }
+__rust_helper void rtcpfsm_queue_icmp_error(struct sock *sk, struct sk_buff *skb, bool v6, int error, __be16 port, u32 info,
+					    u32 offset)
+{
+	if (v6)
+		ipv6_icmp_error(sk, skb, error, port, info, skb->data + offset);
+	else
+		ip_icmp_error(sk, skb, error, port, info, skb->data + offset);
+}

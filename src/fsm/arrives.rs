@@ -351,14 +351,17 @@ impl<L: RecordList> Tcb<L> {
             return NEXT;
         }
         let text_end = seq + segment.payload_len;
-        if self.user_gone && text_end.after(self.rcv_nxt) {
+        // Who shuts both sides down has closed, too.
+        let closed = self.user_gone || self.reads_no_more && self.state() != State::Established;
+        if closed && text_end.after(self.rcv_nxt) {
             // RFC 9293 3.6.1, SHLD-3: the sequence number is the one that the peer takes for sure.
             out.discard(DropReason::NoReader);
             out.reply(
                 rst_for_ack(segment),
                 ReplyWhy::Reset(ResetReason::DataAfterClose),
             );
-            self.end(now, Event::DataAfterClose, None, out);
+            let error = (!self.user_gone).then_some(ConnError::Reset);
+            self.end(now, Event::DataAfterClose, error, out);
             return DONE;
         }
         if seq.after(self.rcv_nxt) {

@@ -99,6 +99,8 @@ pub(crate) struct Tcb<L: RecordList> {
     pub(super) fin_received: bool,
     /// Nobody holds the socket any more: data that arrives has no reader.
     pub(super) user_gone: bool,
+    /// The program has shut down the receive side.
+    pub(super) reads_no_more: bool,
     /// An ACK is to be sent, with data if there is any.
     pub(super) ack_due: bool,
     /// What else is known of the ACKs that we owe.
@@ -241,6 +243,7 @@ impl<L: RecordList> Tcb<L> {
             fin_sent: false,
             fin_received: false,
             user_gone: false,
+            reads_no_more: false,
             ack_due: false,
             acks: Acks::new(),
             force: false,

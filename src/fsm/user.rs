@@ -213,6 +213,11 @@ impl<L: RecordList> Tcb<L> {
         Ok(())
     }
 
+    /// The program reads no more; with a CLOSE that is the end for the peer's new data, too.
+    pub(crate) fn stop_reading(&mut self) {
+        self.reads_no_more = true;
+    }
+
     fn on_user_gone(
         &mut self,
         now: Instant,

@@ -77,19 +77,42 @@ impl<'a, P: Protocol> Guard<'a, P> {
         unsafe { (*self.sk.raw()).sk_err != 0 }
     }
 
+    /// Makes this the pending error of the socket. Who sees a state that is set later, sees the error, too.
+    pub(crate) fn note_error(&mut self, error: Error) {
+        // SAFETY: The socket is locked by us.
+        unsafe { bindings::rtcpfsm_note_error(self.sk.raw(), -error.to_errno()) };
+    }
+
+    /// Tells who waits of the error that was noted.
+    pub(crate) fn report_error(&mut self) {
+        // SAFETY: The socket is locked by us.
+        unsafe { bindings::sk_error_report(self.sk.raw()) };
+    }
+
     /// Makes this the pending error of the socket and tells who waits.
     pub(crate) fn set_error(&mut self, error: Error) {
-        // SAFETY: The socket is locked by us.
-        unsafe {
-            (*self.sk.raw()).sk_err = -error.to_errno();
-            bindings::sk_error_report(self.sk.raw());
-        }
+        self.note_error(error);
+        self.report_error();
+    }
+
+    /// Forgets the errors of the connection before.
+    pub(crate) fn forget_errors(&mut self) {
+        // SAFETY: The socket is locked by us; poll reads without the lock, a word.
+        unsafe { core::ptr::addr_of_mut!((*self.sk.raw()).sk_err).write_volatile(0) };
+        self.clear_soft_error();
     }
 
     /// Notes an error that does not end the connection (SO_ERROR shows it when nothing worse happened).
     pub(crate) fn set_soft_error(&mut self, error: Error) {
         // SAFETY: The socket is locked by us.
         unsafe { (*self.sk.raw()).sk_err_soft = -error.to_errno() };
+    }
+
+    /// What [`set_soft_error`](Self::set_soft_error) noted.
+    pub(crate) fn soft_error(&self) -> Option<Error> {
+        // SAFETY: The socket is locked by us.
+        let errno = unsafe { (*self.sk.raw()).sk_err_soft };
+        (errno != 0).then(|| Error::from_errno(-errno))
     }
 
     /// Forgets what [`set_soft_error`](Self::set_soft_error) noted.
@@ -341,12 +364,6 @@ impl<'a, P: Protocol> Guard<'a, P> {
     pub(crate) fn forget_port(&mut self) {
         // SAFETY: The socket is locked by us.
         unsafe { bindings::rtcpfsm_forget_num(self.sk.inet()) };
-    }
-
-    /// Does the program's filter (SO_ATTACH_FILTER) let this segment in? It may cut payload off; who cuts the header, drops it.
-    pub(crate) fn passes_filter(&mut self, skb: &mut Skb, header_len: u32) -> bool {
-        // SAFETY: The socket is locked by us; the packet is ours, its data at the transport header.
-        unsafe { bindings::rtcpfsm_sk_filter(self.sk.raw(), skb.raw()) && skb.len() >= header_len }
     }
 
     /// Writes both ends of the connection where the kernel and its tools look for them.

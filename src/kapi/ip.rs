@@ -5,6 +5,7 @@ use super::addr::Address;
 use super::netns::Net;
 use super::offload::FIXED_HEADER;
 use super::skb::Skb;
+use super::sock::{Protocol, Sock};
 use crate::src::ffi::bindings;
 use core::ffi::{c_int, c_uint};
 use core::marker::PhantomData;
@@ -107,6 +108,30 @@ impl IcmpError<'_> {
             destination_port: u16::from_be_bytes([p2, p3]),
             sequence: u32::from_be_bytes([s0, s1, s2, s3]),
         })
+    }
+
+    /// Has it come no further than this socket's program allows (IP_MINTTL, IPV6_MINHOPCOUNT)? RFC 5082 3: a router tells of a
+    /// packet between neighbours with a full hop count as well.
+    pub(crate) fn is_near<P: Protocol>(&self, sk: &Sock<P>) -> bool {
+        // SAFETY: Racy reads of octets; the packet has its IP header.
+        unsafe { bindings::rtcpfsm_ttl_is_enough(sk.raw(), self.skb.as_ptr()) }
+    }
+
+    /// Puts it into the socket's error queue, from which MSG_ERRQUEUE takes it, as this error about its peer's `port`.
+    pub(crate) fn queue<P: Protocol>(&self, sk: &Sock<P>, error: Error, port: u16) {
+        let info = self.info;
+        // SAFETY: The socket is alive; the quoted header is in the packet's linear part (`quote` tells how much of it).
+        unsafe {
+            bindings::rtcpfsm_queue_icmp_error(
+                sk.raw(),
+                self.skb.as_ptr(),
+                self.v6,
+                -error.to_errno(),
+                port.to_be(),
+                info,
+                self.offset,
+            )
+        };
     }
 
     /// The largest datagram that the way takes, in octets, if it says that a packet was too big; as the router tells it, 0
@@ -240,7 +265,7 @@ extern "C" fn error4<H: Handler>(skb: *mut bindings::sk_buff, info: u32) -> c_in
     unsafe { bindings::rtcpfsm_icmp_quote(skb.as_ptr(), &mut kind, &mut code, &mut offset) };
     let kind = match (u32::from(kind), u32::from(code)) {
         (bindings::ICMP_DEST_UNREACH, bindings::ICMP_FRAG_NEEDED) => IcmpKind::TooBig,
-        (bindings::ICMP_DEST_UNREACH, _) => IcmpKind::Unreachable(code),
+        (bindings::ICMP_DEST_UNREACH, 0..=bindings::NR_ICMP_UNREACH) => IcmpKind::Unreachable(code),
         (bindings::ICMP_TIME_EXCEEDED, _) => IcmpKind::TimeExceeded,
         (bindings::ICMP_PARAMETERPROB, _) => IcmpKind::ParameterProblem,
         _ => IcmpKind::Other,
@@ -270,9 +295,12 @@ extern "C" fn error6<H: Handler>(
     let kind = match (u32::from(kind), u32::from(code)) {
         // RFC 4443 3.1, by the ICMPv4 code of the same meaning (RFC 1122 3.2.2.1).
         (bindings::ICMPV6_DEST_UNREACH, bindings::ICMPV6_NOROUTE) => IcmpKind::Unreachable(0),
-        (bindings::ICMPV6_DEST_UNREACH, bindings::ICMPV6_ADM_PROHIBITED) => {
-            IcmpKind::Unreachable(13)
-        }
+        (
+            bindings::ICMPV6_DEST_UNREACH,
+            bindings::ICMPV6_ADM_PROHIBITED
+            | bindings::ICMPV6_POLICY_FAIL
+            | bindings::ICMPV6_REJECT_ROUTE,
+        ) => IcmpKind::Unreachable(13),
         (bindings::ICMPV6_DEST_UNREACH, bindings::ICMPV6_PORT_UNREACH) => IcmpKind::Unreachable(3),
         (bindings::ICMPV6_DEST_UNREACH, _) => IcmpKind::Unreachable(1),
         // RFC 4443 3.4: a next header that the peer does not know.

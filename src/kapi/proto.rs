@@ -87,8 +87,8 @@ pub(crate) trait Operations: Protocol {
     fn listen(sk: &mut Guard<'_, Self>, backlog: u32) -> Result;
     /// accept(), socket not locked. Second: is the queue empty now?
     fn accept(sk: &Sock<Self>, nonblocking: bool) -> Result<(ARef<Sock<Self>>, bool)>;
-    /// shutdown(); the kernel has noted the directions in the socket.
-    fn shutdown(sk: &mut Guard<'_, Self>, send: bool);
+    /// shutdown() of these directions, which the kernel has noted in the socket.
+    fn shutdown(sk: &mut Guard<'_, Self>, send: bool, receive: bool);
     /// The file is closed, socket not locked; `sk` is the file's reference. `linger`: how long to wait, in jiffies.
     fn close(sk: ARef<Sock<Self>>, linger: i64);
     /// send() and its like.

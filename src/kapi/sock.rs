@@ -10,6 +10,7 @@ use super::guard::{timer_fired, Guard};
 use super::hash::{Head, Key, Kind};
 use super::layout;
 use super::netns::{Net, PerNamespace};
+use super::skb::Skb;
 use super::small::SmallObject;
 use super::word::Word;
 use crate::src::ffi::bindings;
@@ -388,6 +389,19 @@ impl<P: Protocol> Sock<P> {
     pub(crate) fn shutdown_now(&self) -> u8 {
         // SAFETY: A racy read of a byte, as the kernel does it.
         unsafe { core::ptr::addr_of!((*self.raw()).sk_shutdown).read_volatile() }
+    }
+
+    /// Has this packet come no further than the program allows (IP_MINTTL, IPV6_MINHOPCOUNT; RFC 5082)?
+    pub(crate) fn is_near(&self, skb: &Skb) -> bool {
+        // SAFETY: Racy reads of octets, as the kernel does it; the packet has its IP header.
+        unsafe { bindings::rtcpfsm_ttl_is_enough(self.raw(), skb.raw()) }
+    }
+
+    /// Do the filters of the program (SO_ATTACH_FILTER), of its cgroup and of the security module let this segment in? They may cut
+    /// payload off; who cuts the header, drops it.
+    pub(crate) fn passes_filter(&self, skb: &mut Skb, header_len: u32) -> bool {
+        // SAFETY: The socket is alive; the packet is ours, its data at the transport header.
+        unsafe { bindings::rtcpfsm_sk_filter(self.raw(), skb.raw()) && skb.len() >= header_len }
     }
 
     /// Did the program ask to be told of soft errors (IP_RECVERR, IPV6_RECVERR)?

@@ -74,12 +74,14 @@ pub(super) extern "C" fn close<P: Operations>(sk: *mut bindings::sock, timeout: 
     );
 }
 
+/// The address that is not even long enough for its family is refused, and the cgroup's programs may refuse or change it.
 pub(super) extern "C" fn pre_connect(
-    _sk: *mut bindings::sock,
-    _address: *mut bindings::sockaddr_unsized,
-    _len: c_int,
+    sk: *mut bindings::sock,
+    address: *mut bindings::sockaddr_unsized,
+    len: c_int,
 ) -> c_int {
-    0
+    // SAFETY: Locked by `inet_stream_connect`, and the address has `len` octets.
+    unsafe { bindings::rtcpfsm_connect_filter(sk, address, len) }
 }
 
 pub(super) extern "C" fn connect<P: Operations>(
@@ -219,6 +221,7 @@ pub(super) extern "C" fn shutdown<P: Operations>(sk: *mut bindings::sock, how: c
     P::shutdown(
         unsafe { &mut locked::<P>(sk) },
         how & bindings::SEND_SHUTDOWN as c_int != 0,
+        how & bindings::RCV_SHUTDOWN as c_int != 0,
     );
 }
 

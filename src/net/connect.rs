@@ -203,6 +203,7 @@ fn open(sk: &mut Locked<'_>, floor: Floor) -> Result {
     };
     sk.set_shutdown(0);
     sk.set_done(false);
+    sk.forget_errors();
     effects::user_at(sk, now, UserCall::Connect(params))
 }
 

@@ -118,6 +118,11 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
             );
         }
     }
+    if let Some(error) = out.error {
+        // Before the state that it explains.
+        let error = why(sk, error);
+        sk.note_error(error);
+    }
     let mut got_through = out.acked;
     if !out.counts_nothing() {
         sk.sk().per_net().counters().count(out);
@@ -150,10 +155,11 @@ pub(crate) fn apply(sk: &mut Locked<'_>, out: &Outbox, now: Instant, config: &Co
     }
     if let Some(error) = out.soft_error {
         // RFC 9293 3.9.1.8, SHLD-9: that nobody answers is noted; what ICMP tells is told to who asked for it (SHLD-20).
+        let told = why(sk, error);
         if error != ConnError::TimedOut && sk.sk().wants_soft_errors() {
-            sk.set_error(conn_errno(error));
+            sk.set_error(told);
         } else {
-            sk.set_soft_error(conn_errno(error));
+            sk.set_soft_error(told);
         }
     }
     if let Some(reply) = out.reply {
@@ -222,8 +228,8 @@ fn wake_up(sk: &mut Locked<'_>, out: &Outbox) {
     if out.wake.is_empty() && out.error.is_none() {
         return;
     }
-    if let Some(error) = out.error {
-        sk.set_error(conn_errno(error));
+    if out.error.is_some() {
+        sk.report_error();
     }
     if out.wake.contains(Wake::STATE_CHANGE) {
         sk.wake_state_change();
@@ -297,7 +303,16 @@ pub(crate) fn bury(sk: &mut Locked<'_>) {
 }
 
 /// What a program is told of a failed connection.
-fn conn_errno(error: ConnError) -> Error {
+fn why(sk: &Locked<'_>, error: ConnError) -> Error {
+    match error {
+        // Where nobody answers, ICMP may have told why.
+        ConnError::TimedOut => sk.soft_error().unwrap_or(ETIMEDOUT),
+        _ => conn_errno(error, !sk.sk().key().remote.is_v4()),
+    }
+}
+
+/// What a program is told of an error of a connection, over IPv6 or IPv4.
+pub(super) fn conn_errno(error: ConnError, v6: bool) -> Error {
     match error {
         ConnError::Refused => ECONNREFUSED,
         ConnError::Reset => ECONNRESET,
@@ -305,7 +320,7 @@ fn conn_errno(error: ConnError) -> Error {
         ConnError::TimedOut => ETIMEDOUT,
         ConnError::TimeExceeded => EHOSTUNREACH,
         ConnError::ParameterProblem => EPROTO,
-        ConnError::Unreachable(code) => super::icmp::unreachable_errno(code),
+        ConnError::Unreachable(code) => super::icmp::unreachable_errno(code, v6),
     }
 }
 

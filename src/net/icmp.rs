@@ -6,7 +6,7 @@
 
 use super::tables::Object;
 use super::{effects, instance, request, Locked, Socket};
-use crate::src::fsm::{DropReason, IcmpError, IcmpKind, SeqNumber};
+use crate::src::fsm::{ConnError, DropReason, IcmpError, IcmpKind, SeqNumber, State};
 use crate::src::kapi::hash::Key;
 use crate::src::kapi::ip::IcmpError as Message;
 use crate::src::kapi::ip::IcmpKind as Kind;
@@ -81,9 +81,15 @@ pub(crate) fn error(message: &Message<'_>) {
     };
     match instance().tables.find(&key) {
         Some(Object::Socket(sk)) => {
+            if !message.is_near(&sk) {
+                return sk.per_net().counters().drop(DropReason::Policy);
+            }
             let mut locked = sk.bh_lock();
             match locked.unowned() {
-                Some(guard) => handle(guard, report),
+                Some(guard) => {
+                    queue(guard, message, report);
+                    handle(guard, report);
+                }
                 None => {
                     if keep(&sk, report) {
                         locked.defer();
@@ -98,6 +104,23 @@ pub(crate) fn error(message: &Message<'_>) {
         }
         _ => {}
     }
+}
+
+/// What ends an open is queued for a program that asked for it (IP_RECVERR), with all that the message tells.
+fn queue(sk: &Locked<'_>, message: &Message<'_>, report: Report) {
+    let opening = matches!(sk.tcb.state(), State::SynSent | State::SynReceived);
+    if !opening || !sk.sk().wants_soft_errors() || !sk.tcb.is_in_flight(report.quoted) {
+        return;
+    }
+    let error = match report.kind {
+        Kind::Unreachable(code) => ConnError::Unreachable(code),
+        Kind::TimeExceeded => ConnError::TimeExceeded,
+        Kind::ParameterProblem => ConnError::ParameterProblem,
+        Kind::TooBig | Kind::Other => return,
+    };
+    let key = sk.sk().key();
+    let error = effects::conn_errno(error, !key.remote.is_v4());
+    message.queue(sk.sk(), error, key.remote_port());
 }
 
 /// Keeps a report for when the process lets the socket go. The spin lock is held. False: another waits.
@@ -163,15 +186,18 @@ fn is_hard(code: u8) -> bool {
     matches!(code, 2..=3)
 }
 
-/// What a program is told of an unreachable destination, by the code of ICMPv4.
-pub(crate) fn unreachable_errno(code: u8) -> Error {
+/// What a program is told of an unreachable destination, by the code of ICMPv4, as with native TCP.
+pub(super) fn unreachable_errno(code: u8, v6: bool) -> Error {
     match code {
-        0 | 6 | 9 => ENETUNREACH,
+        0 | 6 | 9 | 11 => ENETUNREACH,
         2 => ENOPROTOOPT,
         3 => ECONNREFUSED,
         4 => EMSGSIZE,
         5 => EOPNOTSUPP,
+        7 => EHOSTDOWN,
         8 => ENONET,
+        // A firewall does not want it.
+        13 if v6 => EACCES,
         _ => EHOSTUNREACH,
     }
 }

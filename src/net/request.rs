@@ -101,7 +101,10 @@ fn rearm(request: &Small<Request>, machine: &SynReq) {
 }
 
 /// RFC 9293 3.10.7.2: a segment for a listener. The listener is not locked: nothing of it changes but its queue.
-pub(crate) fn listen<'a>(listener: &ARef<Socket>, arrived: Arrived<'a>) -> Taken<'a> {
+pub(crate) fn listen<'a>(listener: &ARef<Socket>, mut arrived: Arrived<'a>) -> Taken<'a> {
+    if !rx::admits(listener, &mut arrived) {
+        return Taken::Done;
+    }
     let net = listener.net();
     let per_net = PerNet::of(net);
     match listen_on_segment(arrived.segment) {
@@ -276,12 +279,15 @@ pub(crate) fn secrets(hash: u64, now: Instant, floor: Option<SeqNumber>) -> (Seq
 }
 
 /// RFC 9293 3.10.7.4 in SYN-RECEIVED: a segment for a half-open request.
-pub(crate) fn segment<'a>(request: &RequestRef, arrived: Arrived<'a>) -> Taken<'a> {
+pub(crate) fn segment<'a>(request: &RequestRef, mut arrived: Arrived<'a>) -> Taken<'a> {
     let mut data = request.lock();
     if data.ended {
         return Taken::Again(arrived);
     }
     let listener = data.listener.clone();
+    if !rx::admits(&listener, &mut arrived) {
+        return Taken::Done;
+    }
     let net = listener.net();
     let per_net = PerNet::of(net);
     let now = now();
@@ -424,9 +430,9 @@ pub(super) fn establish(
     {
         let mut locked = sk.bh_lock();
         match locked.unowned() {
-            Some(guard) => {
-                let _ = rx::process(guard, arrived, now);
-            }
+            // The listener has admitted it for its child.
+            Some(guard) if !rx::has_ended(guard) => rx::meet(guard, arrived, now),
+            Some(_) => {}
             // Nobody but us knows it yet.
             None => return,
         }

@@ -32,6 +32,8 @@ pub(crate) struct Arrived<'a> {
     pub(crate) key: Key,
     /// The number by which the table of connections spreads this key.
     pub(crate) hash: u32,
+    /// A filter cut off the end of its data, and the FIN that stood behind it.
+    fin_cut: bool,
 }
 
 impl Arrived<'_> {
@@ -84,6 +86,7 @@ impl ip::Handler for Rtcpfsm {
             segment: &mut segment,
             hash: instance().tables.hash(&key),
             key,
+            fin_cut: false,
         });
     }
 
@@ -148,10 +151,15 @@ pub(crate) fn dispatch(mut arrived: Arrived<'_>) {
 }
 
 /// RFC 9293 3.10.7.3 and 3.10.7.4: a segment for a socket's connection.
-fn socket<'a>(sk: &Socket, arrived: Arrived<'a>) -> Taken<'a> {
+fn socket<'a>(sk: &Socket, mut arrived: Arrived<'a>) -> Taken<'a> {
+    if !admits(sk, &mut arrived) {
+        return Taken::Done;
+    }
     let mut locked = sk.bh_lock();
     match locked.unowned() {
         Some(guard) => process(guard, arrived, now()),
+        // In the backlog it would have its FIN again, and be read so. It is as if it were lost.
+        None if arrived.fin_cut => Taken::Done,
         None => {
             let limit = sk
                 .rcvbuf()
@@ -167,25 +175,42 @@ fn socket<'a>(sk: &Socket, arrived: Arrived<'a>) -> Taken<'a> {
 
 /// Gives a segment to the machine of a locked socket.
 pub(crate) fn process<'a>(sk: &mut Locked<'_>, arrived: Arrived<'a>, now: Instant) -> Taken<'a> {
-    // It was found in the table, but ended before we had the lock: a TIME-WAIT may stand in its place.
-    if sk.tcb.state() == State::Closed || !sk.sk().head().is_hashed() {
+    if has_ended(sk) {
         return Taken::Again(arrived);
     }
+    meet(sk, arrived, now);
+    Taken::Done
+}
+
+/// It was found in the table, but ended before we had the lock: a TIME-WAIT may stand in its place.
+pub(super) fn has_ended(sk: &Locked<'_>) -> bool {
+    sk.tcb.state() == State::Closed || !sk.sk().head().is_hashed()
+}
+
+/// Do the program's own limits and filters let this segment in? Asked while the packet's device is there to be looked at.
+pub(super) fn admits(sk: &Socket, arrived: &mut Arrived<'_>) -> bool {
+    let header_len = u32::from(arrived.segment.header_len);
+    if !sk.is_near(&arrived.skb) || !sk.passes_filter(&mut arrived.skb, header_len) {
+        sk.per_net().counters().drop(DropReason::Policy);
+        return false;
+    }
+    // The filter may have cut payload off; what is gone has not arrived, nor has a FIN behind it.
+    let payload_len = arrived.skb.len().saturating_sub(header_len);
+    if payload_len < arrived.segment.payload_len {
+        arrived.segment.payload_len = payload_len;
+        arrived.fin_cut = arrived.segment.flags.contains(Flags::FIN);
+        arrived.segment.flags = arrived.segment.flags.without(Flags::FIN);
+    }
+    true
+}
+
+/// Gives a segment that was admitted to the machine of a socket whose connection has not ended.
+pub(super) fn meet(sk: &mut Locked<'_>, arrived: Arrived<'_>, now: Instant) {
     let Arrived {
         mut skb, segment, ..
     } = arrived;
     let per_net = sk.sk().per_net();
     let header_len = u32::from(segment.header_len);
-    if !sk.passes_filter(&mut skb, header_len) {
-        per_net.counters().drop(DropReason::Policy);
-        return Taken::Done;
-    }
-    // The filter may have cut payload off; what is gone has not arrived, nor has a FIN behind it.
-    let payload_len = skb.len().saturating_sub(header_len);
-    if payload_len < segment.payload_len {
-        segment.payload_len = payload_len;
-        segment.flags = segment.flags.without(Flags::FIN);
-    }
     let mut reading = Reading::new();
     let config = per_net.config(&mut reading);
     let mut out = Outbox::new();
@@ -231,7 +256,6 @@ pub(crate) fn process<'a>(sk: &mut Locked<'_>, arrived: Arrived<'a>, now: Instan
         }
     }
     effects::apply(sk, &out, now, config);
-    Taken::Done
 }
 
 /// Is there memory for this packet, with data from `seq` on? What comes first is worth more than what waits behind a gap.
@@ -266,6 +290,7 @@ pub(crate) fn backlog(sk: &mut Locked<'_>, skb: Skb) {
         segment: &mut segment,
         key,
         hash: sk.sk().head().hash(),
+        fin_cut: false,
     };
     sk.in_backlog = true;
     let taken = process(sk, arrived, now());
@@ -293,17 +318,21 @@ fn unmatched(arrived: Arrived<'_>) -> Taken<'_> {
 }
 
 /// RFC 6191 2: a SYN that a TIME-WAIT gave way to.
-fn reopen(arrived: Arrived<'_>, floor: SeqNumber, ended: TimeWait) {
-    let per_net = PerNet::of(arrived.skb.net());
-    let opened = match instance()
+fn reopen(mut arrived: Arrived<'_>, floor: SeqNumber, ended: TimeWait) {
+    let found = instance()
         .tables
-        .find_listener(&arrived.key, arrived.interfaces())
-    {
-        Some(listener) => request::open(&listener, &arrived, Some(floor)),
-        None => Err(DropReason::NoSocket),
+        .find_listener(&arrived.key, arrived.interfaces());
+    let opened = match found {
+        // Counted already.
+        Some(listener) if !admits(&listener, &mut arrived) => Err(None),
+        Some(listener) => request::open(&listener, &arrived, Some(floor)).map_err(Some),
+        None => Err(Some(DropReason::NoSocket)),
     };
     if let Err(reason) = opened {
-        per_net.counters().drop(reason);
+        let per_net = PerNet::of(arrived.skb.net());
+        if let Some(reason) = reason {
+            per_net.counters().drop(reason);
+        }
         time_wait::not_reopened(per_net, ended);
     }
 }

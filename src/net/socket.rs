@@ -85,8 +85,14 @@ impl Operations for Rtcpfsm {
         accept::accept(sk, nonblocking)
     }
 
-    fn shutdown(sk: &mut Locked<'_>, send: bool) {
-        if send && sk.tcb.state() != State::Closed {
+    fn shutdown(sk: &mut Locked<'_>, send: bool, receive: bool) {
+        if sk.tcb.state() == State::Closed {
+            return;
+        }
+        if receive {
+            sk.tcb.stop_reading();
+        }
+        if send {
             let _ = effects::user(sk, UserCall::ShutdownWrite);
         }
     }

@@ -235,6 +235,27 @@ fn shld_3_a_close_with_unread_data_resets() {
 }
 
 #[test]
+fn shld_3_data_after_both_sides_were_shut_down_resets() {
+    // Shutting down the receive side alone is no CLOSE.
+    let mut host = Host::established();
+    host.tcb.stop_reading();
+    let una = host.tcb.snd_una.raw();
+    let out = host.arrive(data(seg(ACK, IRS + 1, una), 1));
+    assert_eq!((why(&out), host.state()), (None, State::Established));
+    for mut host in [Host::fin_wait_1(), Host::fin_wait_2()] {
+        host.tcb.stop_reading();
+        let una = host.tcb.snd_una.raw();
+        let out = host.arrive(data(seg(ACK, IRS + 1, una), 1));
+        assert_eq!(
+            why(&out),
+            Some(ReplyWhy::Reset(ResetReason::DataAfterClose))
+        );
+        assert_eq!(out.error, Some(ConnError::Reset));
+        assert_eq!((host.state(), out.fate), (State::Closed, Fate::Closed));
+    }
+}
+
+#[test]
 fn shld_3_data_after_the_user_has_gone_resets() {
     for mut host in [Host::fin_wait_1(), Host::fin_wait_2()] {
         host.user(GONE);
