@@ -431,7 +431,9 @@ pub(super) fn establish(
         let mut locked = sk.bh_lock();
         match locked.unowned() {
             // The listener has admitted it for its child.
-            Some(guard) if !rx::has_ended(guard) => rx::meet(guard, arrived, now),
+            Some(guard) if !rx::has_ended(guard) => {
+                rx::meet(guard, arrived.skb, arrived.segment, now)
+            }
             Some(_) => {}
             // Nobody but us knows it yet.
             None => return,

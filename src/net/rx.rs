@@ -129,7 +129,8 @@ fn verify(skb: &mut Skb, v6: bool) -> Result<u32, DropReason> {
 }
 
 /// Finds the object of a segment and gives it to it.
-pub(crate) fn dispatch(mut arrived: Arrived<'_>) {
+#[inline(always)]
+fn dispatch(mut arrived: Arrived<'_>) {
     let tables = &instance().tables;
     for _ in 0..LOOKUPS {
         let taken = match tables.find_for(&arrived) {
@@ -178,7 +179,7 @@ pub(crate) fn process<'a>(sk: &mut Locked<'_>, arrived: Arrived<'a>, now: Instan
     if has_ended(sk) {
         return Taken::Again(arrived);
     }
-    meet(sk, arrived, now);
+    meet(sk, arrived.skb, arrived.segment, now);
     Taken::Done
 }
 
@@ -205,10 +206,7 @@ pub(super) fn admits(sk: &Socket, arrived: &mut Arrived<'_>) -> bool {
 }
 
 /// Gives a segment that was admitted to the machine of a socket whose connection has not ended.
-pub(super) fn meet(sk: &mut Locked<'_>, arrived: Arrived<'_>, now: Instant) {
-    let Arrived {
-        mut skb, segment, ..
-    } = arrived;
+pub(super) fn meet(sk: &mut Locked<'_>, mut skb: Skb, segment: &mut Segment, now: Instant) {
     let per_net = sk.sk().per_net();
     let header_len = u32::from(segment.header_len);
     let mut reading = Reading::new();
