@@ -441,8 +441,8 @@ impl Congestion {
 
     /// Something is to be sent after nothing was in flight for `idle`: the window that the path has borne is forgotten, by a
     /// half for each `rto` (RFC 2861 section 3), down to the restart window (RFC 5681 section 4.1). Where it was is where slow start will
-    /// end.
-    pub(crate) fn on_idle(&mut self, idle: Duration, rto: Duration, mss: u16) {
+    /// end. Unless `restarts`, it stays, and only the algorithm's clock has stood still (RFC 9438 section 5.8).
+    pub(crate) fn on_idle(&mut self, idle: Duration, rto: Duration, mss: u16, restarts: bool) {
         if self.in_recovery() {
             return;
         }
@@ -450,7 +450,7 @@ impl Congestion {
         let mut cwnd = self.cwnd;
         let mut left = idle;
         // Ends early, since the window has 32 bits.
-        while left > rto && cwnd > restart {
+        while restarts && left > rto && cwnd > restart {
             left = left - rto;
             cwnd = (cwnd / 2).max(restart);
         }

@@ -237,9 +237,10 @@ impl<L: RecordList> Tcb<L> {
         let (seq, una) = (self.snd_nxt, self.snd_una);
         if seq == una && self.syn_acked {
             let (idle, rto) = (now.since(self.last_sent), self.rtt.rto());
-            if idle > rto && self.idle_restart {
-                // RFC 5681 4.1.
-                self.congestion.on_idle(idle, rto, self.effective_mss());
+            if idle > rto {
+                // RFC 5681 4.1, RFC 9438 5.8.
+                let mss = self.effective_mss();
+                self.congestion.on_idle(idle, rto, mss, self.idle_restart);
             }
         }
         self.fin_sent |= fin;
@@ -279,7 +280,8 @@ impl<L: RecordList> Tcb<L> {
     /// Whether `len` octets, less than a full segment, are worth one now (RFC 9293 sections 3.8.6.2.1 and 3.7.4).
     fn worth_sending(&self, len: u32, queued: u32) -> bool {
         // Nagle (SHLD-7): one small segment at a time.
-        let idle = !self.snd_small.after(self.snd_una);
+        // What was sent 2^31 octets ago seems to be to come.
+        let idle = !self.snd_small.after(self.snd_una) || self.snd_small.after(self.snd_nxt);
         let now = self.sends_small(idle) || self.has_unsent_urgent();
         len != 0 && now && (len == queued || len >= self.max_snd_wnd / 2)
     }

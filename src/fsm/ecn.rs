@@ -80,7 +80,7 @@ impl<L: RecordList> Tcb<L> {
             self.ecn.echo = true;
         }
         if segment.flags.contains(Flags::ECE) && segment.flags.contains(Flags::ACK) {
-            self.on_congestion_echo(now);
+            self.on_congestion_echo(now, segment.ack);
         }
     }
 

@@ -101,6 +101,8 @@ pub(crate) struct SynReq {
     acked: bool,
     /// It is known when the SYN-ACK was sent: not where the request was made of a [cookie](super::cookie).
     timed: bool,
+    /// The SYN-ACK was sent again before the peer had answered it.
+    resent: bool,
     /// Retransmissions of the SYN-ACK.
     retries: u8,
     /// So many retransmissions long such segments are not enough; 0: they are.
@@ -159,6 +161,7 @@ impl SynReq {
             challenged: false,
             acked: false,
             timed: true,
+            resent: false,
             retries: 0,
             defer: 0,
             snd_wscale: snd_wscale.unwrap_or(0),
@@ -415,7 +418,7 @@ impl SynReq {
         tcb.ws_on = self.ws_on;
         tcb.sack_on = self.sack_on;
         tcb.ecn.on = self.ecn_on;
-        tcb.retries = self.retries;
+        tcb.retries = u8::from(self.resent);
         tcb.snd_wscale = self.snd_wscale;
         tcb.snd_nxt = self.iss + 1;
         tcb.snd_wnd = u32::from(self.snd_wnd);
@@ -431,7 +434,7 @@ impl SynReq {
         tcb.ts_recent_at = self.since;
         tcb.challenged = self.challenged;
         tcb.last_challenge = self.last_challenge;
-        if self.retries == 0 && self.timed {
+        if self.retries == 0 && self.timed && !self.acked {
             // MUST-18: the SYN-ACK was sent once.
             tcb.rtt_timing = true;
             tcb.rtt_start = self.since;
@@ -455,6 +458,7 @@ impl SynReq {
             return ReqTimer::GiveUp;
         }
         self.retries = self.retries.saturating_add(1);
+        self.resent |= !self.acked;
         let mut rto = SYN_ACK_RTO;
         for _ in 0..self.retries.min(7) {
             rto = rto.doubled();

@@ -40,9 +40,8 @@ impl<L: RecordList> Tcb<L> {
         if newest.retransmitted {
             // Which transmission arrived? Not this one if the echo is older, or no path is that fast. What is behind a gap is
             // not echoed (RFC 7323 4.3): there the timestamp tells nothing.
-            let sent_ts = self
-                .ts_now(now)
-                .wrapping_sub((newest.age.as_us() / 1_000) as u32);
+            let sent_at = Instant::from_us(now.as_us().saturating_sub(newest.age.as_us()));
+            let sent_ts = self.ts_now(sent_at);
             let echo_is_older = self.ts_on
                 && newest.end.at_or_before(segment.ack)
                 && segment
@@ -57,8 +56,12 @@ impl<L: RecordList> Tcb<L> {
         let rtt_us = u32::try_from(newest.age.as_us()).unwrap_or(u32::MAX);
         let sent_us = (now.as_us() as u32).wrapping_sub(rtt_us);
         let recovery = &mut self.recovery;
-        let ahead = sent_us.wrapping_sub(recovery.rack_sent_us) as i32;
-        if !recovery.rack_valid || ahead > 0 || ahead == 0 && newest.end.after(recovery.rack_end) {
+        // By their ages: however long ago the last one was, what is in flight is young.
+        let rack_age_us = (now.as_us() as u32).wrapping_sub(recovery.rack_sent_us);
+        if !recovery.rack_valid
+            || rtt_us < rack_age_us
+            || rtt_us == rack_age_us && newest.end.after(recovery.rack_end)
+        {
             recovery.rack_valid = true;
             recovery.rack_sent_us = sent_us;
             recovery.rack_end = newest.end;

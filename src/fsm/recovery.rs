@@ -61,6 +61,10 @@ pub(crate) struct Recovery {
     reo_wnd_persist: u8,
     /// SND.NXT when the phase began.
     high_seq: SeqNumber,
+    /// SND.UNA when the recovery began that may be undone.
+    undo_from: SeqNumber,
+    /// SND.NXT when it ended: once that is acknowledged nothing is undone any more.
+    undo_until: SeqNumber,
     /// Octets that duplicate acknowledgments without SACK show to have arrived.
     dup_octets: u32,
     /// RACK.rtt in microseconds.
@@ -103,6 +107,8 @@ impl Recovery {
             reo_wnd_mult: 1,
             reo_wnd_persist: REO_WND_PERSIST,
             high_seq: SeqNumber::from_raw(0),
+            undo_from: SeqNumber::from_raw(0),
+            undo_until: SeqNumber::from_raw(0),
             dup_octets: 0,
             rack_rtt_us: 0,
             rack_sent_us: 0,
@@ -230,11 +236,16 @@ impl<L: RecordList> Tcb<L> {
         if octets > self.max_snd_wnd.max(u32::from(u16::MAX)) || block.right.after(self.snd_nxt) {
             return;
         }
-        if self.recovery.resent != 0 {
+        // RFC 3708 section 3: what this recovery sent again, nothing else.
+        let of_recovery = self.recovery.can_undo
+            && block.left.at_or_after(self.recovery.undo_from)
+            && block.right.at_or_before(self.recovery.high_seq);
+        if of_recovery && self.recovery.resent != 0 {
             self.recovery.resent = self.recovery.resent.saturating_sub(octets);
             self.recovery.all_needless = self.recovery.resent == 0;
         }
-        if self.snd_una.at_or_after(self.recovery.dsack_round) {
+        let round = self.recovery.dsack_round;
+        if self.snd_una.at_or_after(round) || round.after(self.snd_nxt) {
             self.recovery.dsack_round = self.snd_nxt;
             self.recovery.reo_wnd_mult = self.recovery.reo_wnd_mult.saturating_add(1);
             self.recovery.reo_wnd_persist = REO_WND_PERSIST;
@@ -268,8 +279,12 @@ impl<L: RecordList> Tcb<L> {
         progress.delivery.octets = mss;
         // RFC 6582 3.2, step 1: not for duplicates that an earlier recovery has caused itself.
         let fresh = !recovery.recovered_once || self.snd_una.after(recovery.high_seq);
-        if recovery.phase != Phase::Fast && fresh && recovery.dup_acks == DUP_THRESHOLD {
-            return self.scoreboard().mark_head_lost(mss);
+        if recovery.phase != Phase::Fast {
+            if fresh && recovery.dup_acks == DUP_THRESHOLD {
+                return self.scoreboard().mark_head_lost(mss);
+            }
+            // RFC 3042: two segments beyond the window at most.
+            self.recovery.dup_octets = recovery.dup_octets.min(mss.saturating_mul(2));
         }
         0
     }
@@ -292,6 +307,7 @@ impl<L: RecordList> Tcb<L> {
             lost = 0;
         }
         let passed = self.snd_una.at_or_after(self.recovery.high_seq);
+        self.forget_past_recoveries();
         let mut ends_recovery = false;
         match self.recovery.phase {
             Phase::Open => {}
@@ -368,6 +384,7 @@ impl<L: RecordList> Tcb<L> {
         let recovery = &mut self.recovery;
         recovery.phase = phase;
         recovery.high_seq = self.snd_nxt;
+        recovery.undo_from = self.snd_una;
         recovery.recovered_once = true;
         recovery.can_undo = phase != Phase::Reduction;
         recovery.retransmit_ts = ts;
@@ -389,16 +406,38 @@ impl<L: RecordList> Tcb<L> {
             }
         }
         recovery.phase = Phase::Open;
+        recovery.undo_until = self.snd_nxt;
         recovery.dup_acks = 0;
         recovery.dup_octets = 0;
     }
 
+    /// What was noted of a recovery means nothing once all that was in flight then is acknowledged, and 2^31 octets later the
+    /// contrary.
+    fn forget_past_recoveries(&mut self) {
+        let (una, recovery) = (self.snd_una, &mut self.recovery);
+        if recovery.phase == Phase::Open {
+            recovery.recovered_once &= !una.after(recovery.high_seq);
+            recovery.can_undo &= !una.after(recovery.undo_until);
+        }
+    }
+
     /// The path has reported congestion (RFC 3168 6.1.2): at most one reduction for each window of data.
-    pub(super) fn on_congestion_echo(&mut self, now: Instant) {
+    pub(super) fn on_congestion_echo(&mut self, now: Instant, ack: SeqNumber) {
+        let flight = self.snd_nxt.distance_from(self.snd_una);
+        // The peer echoes one mark until it has our CWR, which the first data after `high_seq` carries.
+        let told = !self.recovery.recovered_once || ack.after(self.recovery.high_seq);
+        if flight != 0 && told && self.recovery.phase == Phase::Open {
+            let mss = self.effective_mss();
+            self.congestion.on_ecn(now, flight, mss);
+            self.enter(now, Phase::Reduction);
+        }
+    }
+
+    /// RFC 8985 7.4.2: a loss that a probe has repaired counts as one that fast recovery repairs.
+    pub(super) fn on_repaired_loss(&mut self, now: Instant, flight: u32) {
         if self.recovery.phase == Phase::Open {
             let mss = self.effective_mss();
-            let flight = self.snd_nxt.distance_from(self.snd_una);
-            self.congestion.on_ecn(now, flight, mss);
+            self.congestion.on_loss(now, flight, mss);
             self.enter(now, Phase::Reduction);
         }
     }

@@ -37,7 +37,7 @@ impl<L: RecordList> Tcb<L> {
             self.recovery.probe = Probe::None;
         } else if beyond {
             self.recovery.probe = Probe::None;
-            self.on_congestion_echo(now);
+            self.on_repaired_loss(now, progress.flight);
         }
     }
 

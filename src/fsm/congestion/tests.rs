@@ -313,7 +313,7 @@ fn an_idle_time_halves_the_window_for_each_timeout() {
     let idle = |ms| {
         let mut congestion = at_20(Kind::Reno);
         congestion.cwnd = 100_000;
-        congestion.on_idle(Duration::from_ms(ms), rto, MSS);
+        congestion.on_idle(Duration::from_ms(ms), rto, MSS, true);
         (congestion.cwnd(), congestion.ssthresh())
     };
     assert_eq!(idle(200), (100_000, 20_000));
@@ -327,7 +327,7 @@ fn an_idle_time_halves_the_window_for_each_timeout() {
     // A window below it stays, and a timeout of nothing ends, too.
     let mut congestion = reno();
     congestion.on_timeout(START, 10_000, MSS);
-    congestion.on_idle(Duration::from_secs(100), Duration::ZERO, MSS);
+    congestion.on_idle(Duration::from_secs(100), Duration::ZERO, MSS, true);
     assert_eq!((congestion.cwnd(), congestion.ssthresh()), (1_000, 5_000));
 }
 

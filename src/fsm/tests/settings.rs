@@ -214,6 +214,35 @@ fn a_deferred_request_asks_once_more_when_the_time_is_up() {
     assert_eq!(verdict, ReqVerdict::Establish);
 }
 
+// RFC 5681 3.1, MUST-18: the SYN-ACK that is answered is not lost, and how long the program at the other end thinks is no
+// round-trip time.
+#[test]
+fn a_deferred_connection_has_lost_no_syn_ack() {
+    let cfg = plain();
+    let bare = seg(ACK, IRS + 1, ISS + 1);
+    for times in 0..2 {
+        let mut request = deferred(3);
+        let mut out = Outbox::new();
+        let answered = Instant::from_us(1_000_050_000);
+        request.on_segment(answered, &bare, &cfg, &mut out);
+        for _ in 0..times {
+            let now = request.next_deadline().unwrap().1;
+            assert_eq!(request.on_timer(now, &cfg, &mut out), ReqTimer::NotYet);
+        }
+        let now = Instant::from_us(1_001_900_000);
+        let text = data(bare, 10);
+        let verdict = request.on_segment(now, &text, &cfg, &mut out);
+        assert_eq!(verdict, ReqVerdict::Establish);
+        let mut tcb = Tcb::new();
+        tcb.set_receive_space(SPACE);
+        request.establish(now, &cfg, &mut tcb);
+        tcb.on_segment(now, &text, &cfg, &mut out);
+        let segment = u32::from(tcb.effective_mss());
+        assert_eq!(tcb.congestion.cwnd(), 10 * segment);
+        assert_eq!(tcb.rtt.rto(), Duration::from_secs(1));
+    }
+}
+
 #[test]
 fn a_deferred_request_without_an_ack_is_asked_as_any_other() {
     let cfg = plain();

@@ -203,7 +203,7 @@ impl Connection {
             }
             Happening::Idle { idle_us, rto_us } => {
                 let (idle, rto) = (Duration::from_us(idle_us), Duration::from_us(rto_us));
-                congestion.on_idle(idle, rto, self.mss);
+                congestion.on_idle(idle, rto, self.mss, true);
                 prop_assert!(congestion.cwnd() <= before.cwnd());
                 prop_assert!(congestion.ssthresh() >= before.ssthresh());
             }
