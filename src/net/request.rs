@@ -180,7 +180,6 @@ pub(crate) fn open(
     );
     machine.defer(shared.settings().defer_accept());
     let segment = machine.syn_ack(now);
-    let deadline = machine.next_deadline();
     let request = Small::new(Request {
         machine,
         listener: listener.clone(),
@@ -195,22 +194,23 @@ pub(crate) fn open(
         .head()
         .set_flags(listener.head().flags() & flag::V6, true);
     request.head().set_bound_device(interface as u32);
-    // The queue knows the request before the table does: whoever finds it can end it.
-    shared.add_request(&request, max)?;
-    if !instance().tables.insert_unique(&*request) {
-        // The same SYN on another CPU was first.
-        shared.remove_request(&request);
-        return Err(DropReason::SynAgain);
-    }
-    if let Some((_, deadline)) = deadline {
-        request.arm(deadline.as_us());
-    }
-    if !shared.is_open() {
-        // The listener was closed while we were not yet to be found.
-        close_with_listener(&request);
-        return Err(DropReason::NoSocket);
+    {
+        // Whoever finds it, in the queue or in the table, may end it: not before it is in both and its timer runs.
+        let mut data = request.lock();
+        shared.add_request(&request, max)?;
+        if !instance().tables.insert_unique(&*request) {
+            // The same SYN on another CPU was first. There is nothing to end for one who has it from the queue.
+            data.ended = true;
+            shared.remove_request(&request);
+            return Err(DropReason::SynAgain);
+        }
+        rearm(&request, &data.machine);
     }
     per_net.counters().count(&out);
+    // From here on it ends with its listener, if that is closed just now (`accept::stop`): there is no error to tell.
+    if !shared.is_open() {
+        return Ok(());
+    }
     // If it does not leave now, the timer sends it again.
     let _ = tx::send_by(net, route, key, &segment);
     Ok(())
