@@ -8,7 +8,7 @@ use crate::src::kapi::global::Published;
 use crate::src::kapi::random::SipKey;
 use crate::src::kapi::small::Cache;
 use crate::src::kapi::{ip, memory, netns, offload, proto};
-use crate::src::net::pernet::PerNet;
+use crate::src::net::pernet::{Files, PerNet};
 use crate::src::net::request::Request;
 use crate::src::net::tables::Tables;
 use crate::src::net::time_wait::Waiting;
@@ -48,6 +48,7 @@ struct RustTcpfsm {
     _sockets: proto::Registration<Rtcpfsm>,
     _packets: ip::Registration<Rtcpfsm>,
     _runs: offload::Registration<Rtcpfsm>,
+    _files: netns::Registration<Files>,
     _namespaces: netns::Registration<PerNet>,
     _instance: Published<Instance>,
     _time_waits: Cache<Waiting>,
@@ -78,6 +79,7 @@ impl kernel::Module for RustTcpfsm {
         };
         let _instance = Published::new(instance, instance_cell())?;
         let _namespaces = netns::Registration::new()?;
+        let _files = netns::Registration::new()?;
         let tell = |error: &Error| {
             if *error == EBUSY {
                 pr_err!(
@@ -99,6 +101,7 @@ impl kernel::Module for RustTcpfsm {
             _sockets,
             _packets,
             _runs,
+            _files,
             _namespaces,
             _instance,
             _time_waits,

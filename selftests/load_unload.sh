@@ -116,6 +116,18 @@ quick() {
 		rmmod rust_tcpfsm || return 1
 	done
 }
+# Who reads what /proc shows keeps nothing here: it comes and goes under them.
+under_readers() {
+	local file readers=() status=0
+	for file in rtcpfsm rtcpfsm_stat; do
+		while :; do { read -rd '' _ <"/proc/net/$file"; } 2>/dev/null || :; done &
+		readers+=($!)
+	done
+	disown -a
+	quick || status=1
+	kill "${readers[@]}"
+	return $status
+}
 aliases() {
 	modinfo -F alias "$RTCPFSM_KO" | grep -qx 'net-pf-2-proto-253-type-1' &&
 		modinfo -F alias "$RTCPFSM_KO" | grep -qx 'net-pf-10-proto-253-type-1'
@@ -125,7 +137,7 @@ autoload() {
 	call_once 253 && loaded && unload
 }
 
-begin 11
+begin 12
 if loaded; then unload; fi
 trap 'cleanup; loaded || insmod "$RTCPFSM_KO"' EXIT
 setup_ns server client
@@ -146,6 +158,7 @@ else
 	ktap_test_skip 'the first socket loads it'
 fi
 check 'ten loads and unloads, one on the heels of the other' quick
+check 'ten loads and unloads, while /proc is read' under_readers
 traffic_on
 check 'loads and unloads under traffic' hundred
 ktap_print_msg "loaded and unloaded $cycles times under traffic"

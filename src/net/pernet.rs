@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What each network namespace has: settings, counters, the challenge budget, its files in /proc, its limits.
+//! What each network namespace has: settings, counters, the challenge budget, its limits; and its files in /proc.
 
 use super::{instance, Rtcpfsm};
 use crate::src::fsm::challenge::HostBudget;
@@ -135,8 +135,6 @@ fn initial() -> [i32; at::COUNT] {
 /// What a namespace has. Fields are dropped in this order: first the ways in, then what they lead to.
 #[pin_data]
 pub(crate) struct PerNet {
-    _connections: Entry<Connections<Rtcpfsm>>,
-    _statistics: Entry<Statistics<Rtcpfsm>>,
     settings: Settings<{ at::COUNT }>,
     /// What the settings come to.
     config: Published<Config>,
@@ -150,7 +148,6 @@ static SLOT: Slot = Slot::new();
 
 impl PerNamespace for PerNet {
     fn new(net: &Net) -> impl PinInit<Self, Error> {
-        // In the order of declaration; the files come last to be usable, but nothing reads them before the namespace runs.
         try_pin_init!(Self {
             counters: Counters::new()?,
             settings: Settings::new(net, c"net/rtcpfsm", &SETTINGS, initial())?,
@@ -158,8 +155,6 @@ impl PerNamespace for PerNet {
             challenges: BhLock::new(HostBudget::new(), lock_class!(c"rtcpfsm challenges")),
             time_waits: Atomic::new(0),
             orphans: Atomic::new(0),
-            _connections: Entry::new(net, c"rtcpfsm")?,
-            _statistics: Entry::new(net, c"rtcpfsm_stat")?,
         }? Error)
     }
 
@@ -169,6 +164,31 @@ impl PerNamespace for PerNet {
 
     fn slot() -> &'static Slot {
         &SLOT
+    }
+}
+
+/// The files of a namespace in /proc. They show what [`PerNet`] has and may be read at any time, also while the module comes or
+/// goes: their registration is younger than that of `PerNet`, so that they come after it and go before it.
+#[pin_data]
+pub(crate) struct Files {
+    _connections: Entry<Connections<Rtcpfsm>>,
+    _statistics: Entry<Statistics<Rtcpfsm>>,
+}
+
+static FILES: Slot = Slot::new();
+
+impl PerNamespace for Files {
+    fn new(net: &Net) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            _connections: Entry::new(net, c"rtcpfsm")?,
+            _statistics: Entry::new(net, c"rtcpfsm_stat")?,
+        }? Error)
+    }
+
+    fn before_exit(_net: &Net) {}
+
+    fn slot() -> &'static Slot {
+        &FILES
     }
 }
 
