@@ -554,6 +554,35 @@ impl<P: Protocol, L: Link> LockedBucket<'_, P, L> {
         chain.first.store_release(word);
     }
 
+    /// Links an object in the very place of another one of the same hash, so that readers find one of the two at any time; it must
+    /// be in no table of this link. False: the old one was not linked.
+    pub(crate) fn replace(&self, old: &Head, object: &impl Hashable<P>) -> bool {
+        let new = object.head();
+        let chain = L::hash(new) & self.table.mask;
+        let is_its_chain = chain & !u32::from(L::PAIRED) == self.index;
+        assert!(
+            is_its_chain && chain == L::hash(old) & self.table.mask && L::pprev(new).load() == 0
+        );
+        let pprev = L::pprev(old).load();
+        if pprev == 0 {
+            return false;
+        }
+        let link = L::next(new);
+        let next = L::next(old).load();
+        link.store(next);
+        L::pprev(new).store(pprev);
+        let word = core::ptr::from_ref(link) as usize;
+        // Publishes the key and the links. Readers that stand at the old one go on from there: its `next` is left as it is.
+        // SAFETY: `pprev` is the word that points to the old one: the bucket's, or the link of a live head of this chain.
+        unsafe { &*(pprev as *const Word<usize>) }.store_release(word);
+        if next & 1 == 0 {
+            // SAFETY: What is linked is alive, and the lock is held.
+            L::pprev(unsafe { head_of::<L>(next) }).store(word);
+        }
+        L::pprev(old).store(0);
+        true
+    }
+
     /// Unlinks a head of this bucket; false: it was not linked.
     pub(crate) fn remove(&self, head: &Head) -> bool {
         let pprev = L::pprev(head).load();

@@ -373,7 +373,7 @@ fn child(
 ) -> Option<ARef<Socket>> {
     let (device, route) = (data.interface, data.route.take());
     let sk = new_child(&data.machine, listener, key, (device, route), now, config)?;
-    // Readers between the two see neither: they look again, or the peer does.
+    // Who still finds the request waits for its lock, and then looks again.
     let replaced = instance().tables.replace(&**request, &*sk);
     debug_assert!(replaced);
     Some(sk)

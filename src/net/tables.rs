@@ -119,18 +119,15 @@ impl Tables {
         }
     }
 
-    /// Puts `new` in the place of `old` in the table of connections; false: `old` was not there any more.
+    /// Puts `new` in the place of `old`, with the same key, in the table of connections, where one of the two is found at any time;
+    /// false: `old` was not there any more.
     pub(crate) fn replace(
         &self,
         old: &impl Hashable<Rtcpfsm>,
         new: &impl Hashable<Rtcpfsm>,
     ) -> bool {
         let bucket = self.connections.lock(old.head().hash());
-        if !bucket.remove(old.head()) {
-            return false;
-        }
-        bucket.insert(new);
-        true
+        bucket.replace(old.head(), new)
     }
 
     /// Adds an object to the table of connections, unless one with its key is there.
