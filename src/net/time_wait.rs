@@ -91,13 +91,12 @@ pub(crate) fn enter(sk: &mut Locked<'_>, now: Instant, config: &Config) {
                 head.set_bound_device(sk.sk().bound_device());
                 let tables = &instance().tables;
                 tables.ports.insert(&*waiting);
-                // Its lock keeps those away who find it at once.
+                // Its lock keeps those away who find it at once: they may end it when it is let go, and then its life is given up.
                 let data = waiting.lock();
+                Small::live(waiting.clone());
                 let replaced = tables.replace(sk.sk(), &*waiting);
                 debug_assert!(replaced);
                 rearm(&waiting, &data.machine);
-                drop(data);
-                Small::live(waiting);
             }
             Err(_) => {
                 per_net.time_wait_ends();
