@@ -189,20 +189,27 @@ pub(crate) fn open(
         ended: false,
     })
     .map_err(|_| DropReason::NoMemory)?;
-    request.head().set_key(key, arrived.hash);
-    request
-        .head()
-        .set_flags(listener.head().flags() & flag::V6, true);
-    request.head().set_bound_device(interface as u32);
     {
-        // Whoever finds it, in the queue or in the table, may end it: not before it is in both and its timer runs.
+        // Whoever finds it may end it: not before it is in the queue and in the table, and its timer runs. It may be found as soon as it
+        // has its key, by one who looks at what lay in its memory before.
         let mut data = request.lock();
-        shared.add_request(&request, max)?;
-        if !instance().tables.insert_unique(&*request) {
-            // The same SYN on another CPU was first. There is nothing to end for one who has it from the queue.
-            data.ended = true;
+        request.head().set_key(key, arrived.hash);
+        request
+            .head()
+            .set_flags(listener.head().flags() & flag::V6, true);
+        request.head().set_bound_device(interface as u32);
+        let opened = shared.add_request(&request, max).and_then(|()| {
+            if instance().tables.insert_unique(&*request) {
+                return Ok(());
+            }
+            // The same SYN on another CPU was first.
             shared.remove_request(&request);
-            return Err(DropReason::SynAgain);
+            Err(DropReason::SynAgain)
+        });
+        if let Err(reason) = opened {
+            // There is nothing to end for one who has found it.
+            data.ended = true;
+            return Err(reason);
         }
         rearm(&request, &data.machine);
     }

@@ -85,15 +85,16 @@ pub(crate) fn enter(sk: &mut Locked<'_>, now: Instant, config: &Config) {
             ended: false,
         }) {
             Ok(waiting) => {
+                // Its lock keeps those away who find it at once: they may end it when it is let go, and then its life is given up.
+                // It may be found as soon as it has its key, by one who looks at what lay in its memory before.
+                let data = waiting.lock();
+                Small::live(waiting.clone());
                 let head = waiting.head();
                 head.set_key(&sk.sk().key(), sk.sk().head().hash());
                 head.set_flags(sk.sk().head().flags(), true);
                 head.set_bound_device(sk.sk().bound_device());
                 let tables = &instance().tables;
                 tables.ports.insert(&*waiting);
-                // Its lock keeps those away who find it at once: they may end it when it is let go, and then its life is given up.
-                let data = waiting.lock();
-                Small::live(waiting.clone());
                 let replaced = tables.replace(sk.sk(), &*waiting);
                 debug_assert!(replaced);
                 rearm(&waiting, &data.machine);
