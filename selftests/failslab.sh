@@ -44,7 +44,7 @@ nothing_left() {
 }
 reload() {
 	local status=0
-	rmmod rust_tcpfsm || return 1
+	wait_until 10 rmmod rust_tcpfsm || return 1
 	of_init
 	"$here/failslab" load "$RTCPFSM_KO" || status=$?
 	everywhere

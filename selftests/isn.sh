@@ -46,7 +46,7 @@ of_the_connection() {
 }
 key() {
 	local reloaded
-	rmmod rust_tcpfsm && insmod "$RTCPFSM_KO" || return 1
+	wait_until 10 rmmod rust_tcpfsm && insmod "$RTCPFSM_KO" || return 1
 	reloaded=$(isn 6001) && echo "$again $reloaded" && ! near "$again" "$reloaded"
 }
 

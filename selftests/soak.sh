@@ -140,7 +140,7 @@ each_worked() {
 	if [ -e "$work/complaints" ]; then cat "$work/complaints"; bad=1; fi
 	return $bad
 }
-reload() { rmmod rust_tcpfsm && insmod "$RTCPFSM_KO"; }
+reload() { wait_until 10 rmmod rust_tcpfsm && insmod "$RTCPFSM_KO"; }
 all_idle() {
 	local ns
 	for ns in "$client" "$server" "$stormy" "$target" "$flooder"; do becomes_idle "$ns" || return 1; done

@@ -34,7 +34,7 @@ with_faults() {
 	everywhere
 	return $status
 }
-reload() { rmmod rust_tcpfsm && insmod "$RTCPFSM_KO"; }
+reload() { wait_until 10 rmmod rust_tcpfsm && insmod "$RTCPFSM_KO"; }
 
 begin 5
 setup_ns host

@@ -19,7 +19,7 @@ __rust_helper void rtcpfsm_bh_unlock_sock(struct sock *sk) { bh_unlock_sock(sk);
 __rust_helper bool rtcpfsm_sock_owned_by_user(const struct sock *sk) { return sock_owned_by_user(sk); }
 __rust_helper void rtcpfsm_local_bh_disable(void) { local_bh_disable(); }
 __rust_helper void rtcpfsm_local_bh_enable(void) { local_bh_enable(); }
-__rust_helper bool rtcpfsm_sock_hold_not_zero(struct sock *sk) { return refcount_inc_not_zero(&sk->sk_refcnt); }
+__rust_helper bool rtcpfsm_sock_hold_not_zero(struct sock *sk) { return refcount_inc_not_zero_acquire(&sk->sk_refcnt); }
 __rust_helper void rtcpfsm_sock_hold(struct sock *sk) { sock_hold(sk); }
 __rust_helper void rtcpfsm_sock_put(struct sock *sk) { sock_put(sk); }
 __rust_helper int rtcpfsm_sk_add_backlog(struct sock *sk, struct sk_buff *skb, unsigned int limit)
@@ -309,5 +309,5 @@ __rust_helper struct kmem_cache *rtcpfsm_kmem_cache_create(const char *name, uns
 }
 __rust_helper void rtcpfsm_timer_setup(struct timer_list *t, void (*function)(struct timer_list *t)) { timer_setup(t, function, 0); }
 __rust_helper void rtcpfsm_refcount_set_release(refcount_t *r, int n) { refcount_set_release(r, n); }
-__rust_helper bool rtcpfsm_refcount_inc_not_zero(refcount_t *r) { return refcount_inc_not_zero(r); }
+__rust_helper bool rtcpfsm_refcount_inc_not_zero(refcount_t *r) { return refcount_inc_not_zero_acquire(r); }
 __rust_helper bool rtcpfsm_refcount_dec_and_test(refcount_t *r) { return refcount_dec_and_test(r); }

@@ -146,6 +146,14 @@ impl<'a, P: Protocol> Guard<'a, P> {
         }
     }
 
+    /// Readers under RCU who find the socket's memory find this socket, until the last of them is gone: a listener's children are
+    /// copies of it, which nobody must take for a listener (see [`clone_listener`](super::proto::Registration::clone_listener)).
+    pub(crate) fn outlast_readers(&mut self) {
+        let flag = bindings::sock_flags_SOCK_RCU_FREE as i32;
+        // SAFETY: The socket is locked by us.
+        unsafe { bindings::rtcpfsm_sock_set_flag(self.sk.raw(), flag) };
+    }
+
     /// Has the end of the stream been received?
     pub(crate) fn is_done(&self) -> bool {
         self.sk.flag(bindings::sock_flags_SOCK_DONE)

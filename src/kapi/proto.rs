@@ -335,7 +335,8 @@ impl<P: Operations> Registration<P> {
         remote: (Address, u16),
         device: u32,
     ) -> Option<ARef<Sock<P>>> {
-        // SAFETY: The listener is alive; the copy of its private part is overwritten below before anybody sees it.
+        // SAFETY: The listener is alive. Its private part is copied, too, and overwritten below: a reader who still looks at this memory
+        // as the connection that it was finds the key of none there, and nobody looks at it as a listener (`Guard::outlast_readers`).
         let child =
             unsafe { bindings::sk_clone(listener.raw(), bindings::RTCPFSM_GFP_ATOMIC, false) };
         let child = NonNull::new(child)?;

@@ -253,6 +253,7 @@ fn start_listening(sk: &mut Locked<'_>) -> Result {
     sk.forget_route();
     sk.sk().head().set_flags(flag::LISTENING, true);
     effects::user(sk, UserCall::Listen)?;
+    sk.outlast_readers();
     instance().tables.listeners.insert(sk.sk());
     Ok(())
 }

@@ -84,6 +84,10 @@ impl Tables {
             if !head.has_port(key.net, key.local_port()) || !takes(head, || interfaces) {
                 return 0;
             }
+            // One that has stopped may have led the search to connections.
+            if !head.has(flag::LISTENING) {
+                return 0;
+            }
             let its = head.local();
             let address = if its == key.local {
                 8
