@@ -198,17 +198,18 @@ impl<P: Operations> Registration<P> {
             this.registered |= PROTO;
             kernel::error::to_result(bindings::proto_register(this.tables.proto6.0.get(), 1))?;
             this.registered |= PROTO6;
-            bindings::inet_register_protosw(this.tables.switch.0.get());
-            this.registered |= SWITCH;
-            kernel::error::to_result(bindings::inet6_register_protosw(
-                this.tables.switch6.0.get(),
-            ))?;
-            this.registered |= SWITCH6;
             this.memory = Some(Longs::new(
                 c"net/rtcpfsm",
                 c"mem",
                 this.tables.sysctl_mem.0.get(),
             )?);
+            // Programs can make sockets from here on: after the first family nothing may fail.
+            kernel::error::to_result(bindings::inet6_register_protosw(
+                this.tables.switch6.0.get(),
+            ))?;
+            this.registered |= SWITCH6;
+            bindings::inet_register_protosw(this.tables.switch.0.get());
+            this.registered |= SWITCH;
         }
         Ok(this)
     }
