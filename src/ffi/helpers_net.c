@@ -145,6 +145,8 @@ __rust_helper void rtcpfsm_sk_write_space(struct sock *sk)
 }
 __rust_helper void rtcpfsm_sk_nospace_done(struct sock *sk)
 {
+	/* Pairs with the barrier of rtcpfsm_sk_set_async_nospace(): who asks sees the room, or we see the question. */
+	smp_mb();
 	if (sk->sk_socket && test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
 		sk->sk_write_space(sk);
 }
