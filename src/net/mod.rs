@@ -21,7 +21,8 @@
 //!    [published](crate::src::kapi::published): leaves.
 //!
 //! RCU readers stand outside. No socket lock is taken under any of the others: a reference is taken, the lock released, the
-//! socket locked, and what was read before is asked again.
+//! socket locked, and what was read before is asked again. But for one: a request's socket is made under the request's lock, and is
+//! locked while it is filled. It has no key yet, so that nobody else can find it, let alone wait for what its maker holds.
 
 pub(crate) mod accept;
 pub(crate) mod bind;

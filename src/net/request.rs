@@ -318,6 +318,7 @@ pub(crate) fn segment<'a>(request: &RequestRef, mut arrived: Arrived<'a>) -> Tak
         ReqVerdict::Establish => match listener.shared().reserve() {
             None => {
                 // RFC 9293 3.10.7.4: as if the ACK were lost; our SYN-ACK will ask for it again.
+                drop(data);
                 per_net.counters().drop(DropReason::AcceptQueueFull);
                 Taken::Done
             }
@@ -330,6 +331,7 @@ pub(crate) fn segment<'a>(request: &RequestRef, mut arrived: Arrived<'a>) -> Tak
                 config,
             ) {
                 None => {
+                    drop(data);
                     per_net.counters().drop(DropReason::NoMemory);
                     listener.shared().give_back(slot);
                     Taken::Done
@@ -442,7 +444,7 @@ pub(super) fn establish(
                 rx::meet(guard, arrived.skb, arrived.segment, now)
             }
             Some(_) => {}
-            // Nobody but us knows it yet.
+            // Segments may find it already, but no process has it before it waits for accept().
             None => return,
         }
     }
