@@ -535,6 +535,12 @@ impl<P: Protocol, L: Link> LockedBucket<'_, P, L> {
         get(head)
     }
 
+    /// The socket that this head of the bucket lies in, if it is one.
+    pub(crate) fn socket<'b>(&'b self, head: &'b Head) -> Option<&'b Sock<P>> {
+        // SAFETY: As in `get`; the lock is held, so what is linked is alive.
+        (head.kind() == Kind::Socket).then(|| unsafe { Sock::<P>::of_head(head) })
+    }
+
     /// Links an object at the front of its chain; it must be in no table of this link.
     pub(crate) fn insert(&self, object: &impl Hashable<P>) {
         let new = object.head();

@@ -351,6 +351,12 @@ impl<P: Protocol> Sock<P> {
         unsafe { bindings::rtcpfsm_sk_uid_value(self.raw()) }
     }
 
+    /// The user that it belongs to, by a number that is the same in all user namespaces.
+    pub(crate) fn user(&self) -> u32 {
+        // SAFETY: The socket is alive.
+        unsafe { bindings::rtcpfsm_sk_kuid(self.raw()) }
+    }
+
     /// The inode of its file; 0: no process has it any more.
     pub(crate) fn inode(&self) -> u64 {
         // SAFETY: The socket is alive.

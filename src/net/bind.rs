@@ -3,7 +3,7 @@
 //!
 //! Locks: see [`super`].
 
-use super::{instance, Locked, Rtcpfsm};
+use super::{instance, Locked, Rtcpfsm, Socket};
 use crate::src::kapi::addr::Address;
 use crate::src::kapi::hash::{flag, Bound, Head, Key, LockedBucket};
 use crate::src::kapi::random;
@@ -17,6 +17,7 @@ struct Claim {
     address: Address,
     device: u32,
     flags: u32,
+    user: u32,
 }
 
 impl Claim {
@@ -27,11 +28,12 @@ impl Claim {
             address: sk.sk().local().address,
             device: head.bound_device(),
             flags: head.flags(),
+            user: sk.sk().user(),
         }
     }
 
-    /// May the owner of `other` and this claim have the same port?
-    fn conflicts(&self, port: u16, other: &Head) -> bool {
+    /// May this claim not have the port because of `other`, which lies in this socket or in a TIME-WAIT?
+    fn conflicts(&self, port: u16, other: &Head, socket: Option<&Socket>) -> bool {
         if !other.has_port(self.net, port) {
             return false;
         }
@@ -46,11 +48,9 @@ impl Claim {
         if self.flags & flag::REUSE != 0 && other.has(flag::REUSE) && !other.has(flag::LISTENING) {
             return false;
         }
-        // SO_REUSEPORT on both sides, by the same user.
-        if self.flags & flag::REUSE_PORT != 0 && other.has(flag::REUSE_PORT) {
-            return false;
-        }
-        true
+        // SO_REUSEPORT on both sides, by the same user: nobody else may take a part of its connections. A TIME-WAIT takes none.
+        let same_user = socket.is_none_or(|socket| socket.user() == self.user);
+        !(self.flags & flag::REUSE_PORT != 0 && other.has(flag::REUSE_PORT) && same_user)
     }
 }
 
@@ -79,7 +79,11 @@ fn addresses_meet(a: (Address, u32), b: (Address, u32)) -> bool {
 
 fn in_conflict(bucket: &Ports<'_>, claim: &Claim, port: u16, me: &Head) -> bool {
     bucket
-        .walk(|other| (!core::ptr::eq(other, me) && claim.conflicts(port, other)).then_some(()))
+        .walk(|other| {
+            let conflicts =
+                !core::ptr::eq(other, me) && claim.conflicts(port, other, bucket.socket(other));
+            conflicts.then_some(())
+        })
         .is_some()
 }
 

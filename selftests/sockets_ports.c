@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Who may share a port, and which of several listeners a connection goes to. */
+#include "sockets.h"
+
+#define NOBODY 65534
+
+/* A socket with this option of SOL_SOCKET set, bound; -1 and errno if it may not be. */
+static int sock_sharing(variant_t *v, int option, enum side side, int port)
+{
+	struct end end = end_at(v, side, port);
+	int fd = sock_open(v, side, 0);
+
+	if (fd >= 0 && (set_int(fd, SOL_SOCKET, option, 1) || bind(fd, &end.sa, end.len))) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+static int port_of(int fd)
+{
+	struct end end = end_local(fd);
+
+	return end_port(&end);
+}
+
+TEST_F(ip, so_reuseport_shares_a_port_among_the_sockets_of_one_user)
+{
+	int mine, port;
+
+	if (geteuid())
+		SKIP(return, "needs two users");
+	mine = sock_sharing(variant, SO_REUSEPORT, SERVER, 0);
+	ASSERT_LE(0, mine);
+	port = port_of(mine);
+	ASSERT_EQ(0, seteuid(NOBODY));
+	EXPECT_EQ(-1, sock_sharing(variant, SO_REUSEPORT, SERVER, port));
+	EXPECT_EQ(EADDRINUSE, errno);
+	EXPECT_EQ(-1, sock_sharing(variant, SO_REUSEPORT, ANY, port));
+	EXPECT_EQ(EADDRINUSE, errno);
+	ASSERT_EQ(0, seteuid(0));
+	EXPECT_LE(0, sock_sharing(variant, SO_REUSEPORT, SERVER, port));
+	EXPECT_LE(0, sock_sharing(variant, SO_REUSEPORT, ANY, port));
+}
+
+TEST_F(ip, so_reuseport_shares_a_port_with_the_time_wait_of_anybody)
+{
+	long end = now_ms() + PATIENCE_MS;
+	int listener, client, server, fd;
+	struct end at;
+	char c;
+
+	if (geteuid())
+		SKIP(return, "needs two users");
+	listener = sock_sharing(variant, SO_REUSEPORT, SERVER, 0);
+	ASSERT_LE(0, listener);
+	ASSERT_EQ(0, listen(listener, 1));
+	at = end_local(listener);
+	client = sock_connected(variant, &at);
+	ASSERT_LE(0, client);
+	server = accept(listener, NULL, NULL);
+	ASSERT_LE(0, server);
+	close(listener);
+	close(server);
+	ASSERT_EQ(0, read(client, &c, 1));
+	close(client);
+	side_enter(SERVER);
+	ASSERT_EQ(0, seteuid(NOBODY));
+	/* Until it is a TIME-WAIT, it is a socket of the other user. */
+	do {
+		fd = sock_sharing(variant, SO_REUSEPORT, SERVER, end_port(&at));
+		nap_ms(2);
+	} while (fd < 0 && now_ms() < end);
+	EXPECT_LE(0, fd);
+	close(fd);
+	EXPECT_EQ(-1, sock_bound(variant, SERVER, end_port(&at)));
+	EXPECT_EQ(EADDRINUSE, errno);
+}
+
+int main(int argc, char **argv)
+{
+	return sockets_main(argc, argv);
+}
