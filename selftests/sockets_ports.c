@@ -2,6 +2,11 @@
 /* Who may share a port, and which of several listeners a connection goes to. */
 #include "sockets.h"
 
+/* linux/in.h, which netinet/in.h excludes. */
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+
 #define NOBODY 65534
 
 /* A socket with this option of SOL_SOCKET set, bound; -1 and errno if it may not be. */
@@ -78,6 +83,29 @@ TEST_F(ip, so_reuseport_shares_a_port_with_the_time_wait_of_anybody)
 	close(fd);
 	EXPECT_EQ(-1, sock_bound(variant, SERVER, end_port(&at)));
 	EXPECT_EQ(EADDRINUSE, errno);
+}
+
+TEST_F(ip, port_0_gives_a_free_port_to_who_would_share_one)
+{
+	static const int options[] = { SO_REUSEADDR, SO_REUSEPORT };
+
+	for (int i = 0; i < 2; i++) {
+		int fd = sock_sharing(variant, options[i], SERVER, 0), other;
+		struct end any = end_at(variant, SERVER, 0);
+
+		ASSERT_LE(0, fd);
+		other = sock_open(variant, SERVER, 0);
+		ASSERT_EQ(0, set_int(other, SOL_SOCKET, options[i], 1));
+		/* The range of one port, both ends of it. */
+		ASSERT_EQ(0, set_int(other, IPPROTO_IP, IP_LOCAL_PORT_RANGE, port_of(fd) * 0x10001u));
+		EXPECT_EQ(-1, bind(other, &any.sa, any.len));
+		EXPECT_EQ(EADDRINUSE, errno);
+		EXPECT_EQ(-1, listen(other, 1));
+		EXPECT_EQ(EADDRINUSE, errno);
+		close(fd);
+		EXPECT_EQ(0, bind(other, &any.sa, any.len));
+		close(other);
+	}
 }
 
 int main(int argc, char **argv)

@@ -18,10 +18,12 @@ struct Claim {
     device: u32,
     flags: u32,
     user: u32,
+    /// Any port will do: one that would have to be shared is none.
+    any_port: bool,
 }
 
 impl Claim {
-    fn of(sk: &Locked<'_>) -> Self {
+    fn of(sk: &Locked<'_>, any_port: bool) -> Self {
         let head = sk.sk().head();
         Claim {
             net: sk.sk().net().id(),
@@ -29,6 +31,7 @@ impl Claim {
             device: head.bound_device(),
             flags: head.flags(),
             user: sk.sk().user(),
+            any_port,
         }
     }
 
@@ -43,6 +46,9 @@ impl Claim {
         }
         if !addresses_meet((self.address, self.flags), (other.local(), other.flags())) {
             return false;
+        }
+        if self.any_port {
+            return true;
         }
         // SO_REUSEADDR on both sides lets everything but two listeners share (a server restarts over its TIME-WAITs).
         if self.flags & flag::REUSE != 0 && other.has(flag::REUSE) && !other.has(flag::LISTENING) {
@@ -103,7 +109,7 @@ fn key_of(sk: &Locked<'_>, port: u16) -> Key {
 pub(crate) fn take_port(sk: &mut Locked<'_>, port: u16) -> Result {
     sk.refresh_bind_flags();
     if port != 0 {
-        return claim_port(sk, port);
+        return claim_port(sk, port, false);
     }
     let (low, high) = sk.port_range();
     let count = u32::from(high - low) + 1;
@@ -113,16 +119,16 @@ pub(crate) fn take_port(sk: &mut Locked<'_>, port: u16) -> Result {
         if sk.sk().net().port_is_reserved(candidate) {
             continue;
         }
-        if claim_port(sk, candidate).is_ok() {
+        if claim_port(sk, candidate, true).is_ok() {
             return Ok(());
         }
     }
     Err(EADDRINUSE)
 }
 
-fn claim_port(sk: &mut Locked<'_>, port: u16) -> Result {
+fn claim_port(sk: &mut Locked<'_>, port: u16, any_port: bool) -> Result {
     let key = key_of(sk, port);
-    let claim = Claim::of(sk);
+    let claim = Claim::of(sk, any_port);
     let head = sk.sk().head();
     let bucket = instance().tables.lock_port(&key);
     if in_conflict(&bucket, &claim, port, head) {
