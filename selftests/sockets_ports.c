@@ -2,6 +2,9 @@
 /* Who may share a port, and which of several listeners a connection goes to. */
 #include "sockets.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 /* linux/in.h, which netinet/in.h excludes. */
 #ifndef IP_LOCAL_PORT_RANGE
 #define IP_LOCAL_PORT_RANGE 51
@@ -106,6 +109,66 @@ TEST_F(ip, port_0_gives_a_free_port_to_who_would_share_one)
 		EXPECT_EQ(0, bind(other, &any.sa, any.len));
 		close(other);
 	}
+}
+
+/* Two who listen at the same time: fd[0] by the test, fd[1] by a thread, in each round that `round` is raised to; -1 is the end. */
+static struct {
+	int fd[2], result;
+	atomic_int round, done;
+} race;
+
+#define ROUNDS 4000
+/* For all of them together: in a debug kernel there are fewer. */
+#define RACE_MS 4000
+
+static void *listen_in_each_round(void *unused)
+{
+	for (int i = 1;; i++) {
+		int round;
+
+		while ((round = race.round) == i - 1)
+			sched_yield();
+		if (round < 0)
+			return unused;
+		race.result = listen(race.fd[1], 1);
+		race.done = i;
+	}
+}
+
+TEST_F(ip, of_two_who_listen_at_once_on_a_port_one_may)
+{
+	int both = 0, none = 0, port = 0;
+	long end = now_ms() + RACE_MS;
+	pthread_t thread;
+
+	side_enter(SERVER);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, listen_in_each_round, NULL));
+	for (int i = 1; i <= ROUNDS && now_ms() < end; i++) {
+		int result;
+
+		for (int k = 0; k < 2; k++) {
+			race.fd[k] = sock_sharing(variant, SO_REUSEADDR, SERVER, port);
+			ASSERT_LE(0, race.fd[k]);
+			port = port_of(race.fd[k]);
+		}
+		race.round = i;
+		/* The thread needs a while to see it: from none to more than enough. */
+		for (volatile int k = i % 512; k > 0; k--)
+			;
+		result = listen(race.fd[0], 1);
+		while (race.done != i)
+			sched_yield();
+		both += !result && !race.result;
+		none += result && race.result;
+		close(race.fd[0]);
+		close(race.fd[1]);
+	}
+	race.round = -1;
+	EXPECT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, both);
+	/* Linux marks both before it asks: now and then neither gets it. */
+	if (!variant->tcp)
+		EXPECT_EQ(0, none);
 }
 
 int main(int argc, char **argv)

@@ -101,15 +101,30 @@ fn key_of(sk: &Locked<'_>, port: u16) -> Key {
     )
 }
 
-/// bind(), and the check of listen(): takes `port`, or any that is free for 0. The address is in the socket already.
+/// bind(): takes `port`, or any that is free for 0. The address is in the socket already.
 ///
 /// # Errors
 ///
 /// `EADDRINUSE`: another socket has it, and they may not share.
 pub(crate) fn take_port(sk: &mut Locked<'_>, port: u16) -> Result {
+    take_port_as(sk, port, 0)
+}
+
+/// listen(): takes the port that the socket has, or any, to listen there; the flag `LISTENING` says so from then on.
+///
+/// # Errors
+///
+/// `EADDRINUSE`: others have bound it as well (SO_REUSEADDR), one of whom listens.
+pub(crate) fn take_port_to_listen(sk: &mut Locked<'_>) -> Result {
+    let port = sk.sk().local().port;
+    take_port_as(sk, port, flag::LISTENING)
+}
+
+/// `role`: the flag that the socket has from the moment that the port is its own.
+fn take_port_as(sk: &mut Locked<'_>, port: u16, role: u32) -> Result {
     sk.refresh_bind_flags();
     if port != 0 {
-        return claim_port(sk, port, false);
+        return claim_port(sk, port, false, role);
     }
     let (low, high) = sk.port_range();
     let count = u32::from(high - low) + 1;
@@ -119,14 +134,14 @@ pub(crate) fn take_port(sk: &mut Locked<'_>, port: u16) -> Result {
         if sk.sk().net().port_is_reserved(candidate) {
             continue;
         }
-        if claim_port(sk, candidate, true).is_ok() {
+        if claim_port(sk, candidate, true, role).is_ok() {
             return Ok(());
         }
     }
     Err(EADDRINUSE)
 }
 
-fn claim_port(sk: &mut Locked<'_>, port: u16, any_port: bool) -> Result {
+fn claim_port(sk: &mut Locked<'_>, port: u16, any_port: bool, role: u32) -> Result {
     let key = key_of(sk, port);
     let claim = Claim::of(sk, any_port);
     let head = sk.sk().head();
@@ -143,6 +158,8 @@ fn claim_port(sk: &mut Locked<'_>, port: u16, any_port: bool) -> Result {
         head.set_flags(flag::AUTO_PORT, false);
         bucket.insert(sk.sk());
     }
+    // While the bucket is locked: whoever claims the port next sees it.
+    head.set_flags(role, true);
     drop(bucket);
     sk.set_ports(port, 0);
     Ok(())

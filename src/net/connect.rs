@@ -50,7 +50,10 @@ pub(crate) fn connect(sk: &mut Locked<'_>, peer: Endpoint, scope_id: u32) -> Res
         sk.commit_route(route, old_port)?;
         open(sk, floor)
     });
-    if connected.is_err() {
+    if connected.is_ok() {
+        // Until now it could have gone back to LISTEN.
+        sk.sk().head().set_flags(flag::LISTENING, false);
+    } else {
         instance().tables.connections.remove(sk.sk());
         if old_port == 0 {
             bind::release_port(sk);
@@ -208,7 +211,7 @@ fn open(sk: &mut Locked<'_>, floor: Floor) -> Result {
 }
 
 /// connect() on a socket in LISTEN (RFC 9293 3.10.1): allowed while nothing is pending. It stops listening; the machine
-/// stays in LISTEN until [`connect`] moves it to SYN-SENT. `Ok(false)`: not a listener.
+/// stays in LISTEN until [`connect`] moves it to SYN-SENT, and so long nobody else may listen on its port. `Ok(false)`: not a listener.
 ///
 /// # Errors
 ///
@@ -221,7 +224,6 @@ pub(crate) fn leave_listen(sk: &mut Locked<'_>) -> Result<bool> {
         return Err(EISCONN);
     }
     instance().tables.listeners.remove(sk.sk());
-    sk.sk().head().set_flags(flag::LISTENING, false);
     // For the kernel's own connect() the socket must look closed.
     sk.set_kernel_state_silently(super::kernel_state(State::Closed));
     Ok(true)
@@ -238,7 +240,6 @@ pub(crate) fn resume_listen(sk: &mut Locked<'_>) {
         (Address::ANY, 0),
     );
     sk.sk().head().set_key(&key, 0);
-    sk.sk().head().set_flags(flag::LISTENING, true);
     let backlog = sk.sk().shared().limit();
     sk.sk().shared().open(backlog);
     sk.set_kernel_state_silently(super::kernel_state(State::Listen));

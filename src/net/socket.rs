@@ -240,9 +240,7 @@ impl Condition<Rtcpfsm> for Closed {
 
 /// RFC 9293 3.10.1: passive OPEN.
 fn start_listening(sk: &mut Locked<'_>) -> Result {
-    // Others may have bound the port as well (SO_REUSEADDR), but only one may listen.
-    let port = sk.sk().local().port;
-    bind::take_port(sk, port)?;
+    bind::take_port_to_listen(sk)?;
     let local = sk.sk().local();
     let key = Key::new(
         sk.sk().net(),
@@ -251,8 +249,10 @@ fn start_listening(sk: &mut Locked<'_>) -> Result {
     );
     sk.sk().head().set_key(&key, 0);
     sk.forget_route();
-    sk.sk().head().set_flags(flag::LISTENING, true);
-    effects::user(sk, UserCall::Listen)?;
+    if let Err(error) = effects::user(sk, UserCall::Listen) {
+        sk.sk().head().set_flags(flag::LISTENING, false);
+        return Err(error);
+    }
     sk.outlast_readers();
     instance().tables.listeners.insert(sk.sk());
     Ok(())
