@@ -171,6 +171,39 @@ TEST_F(ip, of_two_who_listen_at_once_on_a_port_one_may)
 		EXPECT_EQ(0, none);
 }
 
+TEST_F(ip, so_reuseport_gives_each_of_three_listeners_its_share)
+{
+	struct pollfd polls[3];
+	int taken[3] = {};
+	struct end at = {};
+
+	for (int i = 0; i < 3; i++) {
+		int fd = sock_sharing(variant, SO_REUSEPORT, SERVER, i ? end_port(&at) : 0);
+
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, listen(fd, 8));
+		at = end_local(fd);
+		polls[i] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	}
+	for (int i = 0; i < 300; i++) {
+		int client = sock_connected(variant, &at);
+
+		ASSERT_LE(0, client);
+		ASSERT_EQ(1, poll(polls, 3, PATIENCE_MS));
+		for (int k = 0; k < 3; k++) {
+			if (!polls[k].revents)
+				continue;
+			taken[k]++;
+			close_hard(accept(polls[k].fd, NULL, NULL));
+		}
+		close(client);
+	}
+	for (int i = 0; i < 3; i++) {
+		EXPECT_LE(60, taken[i]);
+		EXPECT_GE(140, taken[i]);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	return sockets_main(argc, argv);

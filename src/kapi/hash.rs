@@ -189,9 +189,13 @@ impl Head {
         self.bound_device.store(index);
     }
 
-    /// A number of its own, to choose between equals.
-    pub(crate) fn tie_breaker(&self) -> u32 {
-        (core::ptr::from_ref(self) as u32 >> 6).wrapping_mul(0x9e37_79b1) >> 16
+    /// What it bids for this hash, to choose between equals: each makes the highest bid for its share of all hashes, so each
+    /// pair of head and hash has a number as if drawn (by the last steps of MurmurHash3).
+    pub(crate) fn bid(&self, hash: u32) -> u16 {
+        let mut x = hash ^ (core::ptr::from_ref(self) as u32 >> 6).wrapping_mul(0x9e37_79b1);
+        x = (x ^ x >> 16).wrapping_mul(0x85eb_ca6b);
+        x = (x ^ x >> 13).wrapping_mul(0xc2b2_ae35);
+        (x ^ x >> 16) as u16
     }
 
     /// Is it in a table of connections or of listeners?

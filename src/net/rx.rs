@@ -303,10 +303,7 @@ pub(crate) fn backlog(sk: &mut Locked<'_>, skb: Skb) {
 
 /// No connection: the listener's affair, or nobody's.
 fn unmatched(arrived: Arrived<'_>) -> Taken<'_> {
-    match instance()
-        .tables
-        .find_listener(&arrived.key, arrived.interfaces())
-    {
+    match instance().tables.find_listener(&arrived) {
         Some(listener) => request::listen(&listener, arrived),
         None => {
             no_socket(arrived.skb.net(), &arrived);
@@ -317,10 +314,7 @@ fn unmatched(arrived: Arrived<'_>) -> Taken<'_> {
 
 /// RFC 6191 2: a SYN that a TIME-WAIT gave way to.
 fn reopen(mut arrived: Arrived<'_>, floor: SeqNumber, ended: TimeWait) {
-    let found = instance()
-        .tables
-        .find_listener(&arrived.key, arrived.interfaces());
-    let opened = match found {
+    let opened = match instance().tables.find_listener(&arrived) {
         // Counted already.
         Some(listener) if !admits(&listener, &mut arrived) => Err(None),
         Some(listener) => request::open(&listener, &arrived, Some(floor)).map_err(Some),

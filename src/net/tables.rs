@@ -77,9 +77,10 @@ impl Tables {
         })
     }
 
-    /// The listener for this connection: a socket bound to the very address before one bound to all, IPv4's own before one of
+    /// The listener for this segment: a socket bound to the very address before one bound to all, IPv4's own before one of
     /// both families (as Linux chooses). Of several equal ones (SO_REUSEPORT) the connection's hash decides.
-    pub(crate) fn find_listener(&self, key: &Key, interfaces: (i32, i32)) -> Option<ARef<Socket>> {
+    pub(crate) fn find_listener(&self, arrived: &Arrived<'_>) -> Option<ARef<Socket>> {
+        let (key, interfaces) = (&arrived.key, arrived.interfaces());
         let found = self.listeners.find_best(hash::port_hash(key), |head| {
             if !head.has_port(key.net, key.local_port()) || !takes(head, || interfaces) {
                 return 0;
@@ -108,14 +109,9 @@ impl Tables {
             } else {
                 return 0;
             };
-            // Above the low bits stands what decides; they spread the connections over a reuse group.
+            // Above the low bits stands what decides; they spread the connections over equal ones.
             let rank = address + u32::from(head.bound_device() != 0);
-            let low = if head.has(flag::REUSE_PORT) {
-                (self.hash(key) ^ head.tie_breaker()) & 0xffff
-            } else {
-                0xffff
-            };
-            (rank << 16) | low.max(1)
+            (rank << 16) | u32::from(head.bid(arrived.hash))
         })?;
         match found {
             Found::Socket(sk) => Some(sk),

@@ -143,12 +143,7 @@ pub(crate) fn segment<'a>(waiting: &WaitingRef, arrived: Arrived<'a>) -> Taken<'
     let mut verdict = data
         .machine
         .on_segment(now, arrived.segment, config, &mut out);
-    let listened = || {
-        instance()
-            .tables
-            .find_listener(&arrived.key, arrived.interfaces())
-            .is_some()
-    };
+    let listened = || instance().tables.find_listener(&arrived).is_some();
     if matches!(verdict, TwVerdict::Reopen { .. }) && !listened() {
         data.machine.refuse(now, &mut out);
         verdict = TwVerdict::Keep;
