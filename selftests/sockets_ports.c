@@ -11,6 +11,8 @@
 #endif
 
 #define NOBODY 65534
+/* A device that ports.sh makes, and by which nothing ever arrives. */
+#define OTHER_DEVICE "void0"
 
 /* A socket with this option of SOL_SOCKET set, bound; -1 and errno if it may not be. */
 static int sock_sharing(variant_t *v, int option, enum side side, int port)
@@ -33,6 +35,19 @@ static int port_of(int fd)
 	struct end end = end_local(fd);
 
 	return end_port(&end);
+}
+
+static int set_device(int fd, const char *name)
+{
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, strlen(name));
+}
+
+static bool is_there(const char *device)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), result = set_device(fd, device);
+
+	close(fd);
+	return !result;
 }
 
 TEST_F(ip, so_reuseport_shares_a_port_among_the_sockets_of_one_user)
@@ -109,6 +124,113 @@ TEST_F(ip, port_0_gives_a_free_port_to_who_would_share_one)
 		EXPECT_EQ(0, bind(other, &any.sa, any.len));
 		close(other);
 	}
+}
+
+TEST_F(ip, so_reuseaddr_counts_as_it_is_now)
+{
+	int fd = sock_bound(variant, SERVER, 0), port, other;
+
+	ASSERT_LE(0, fd);
+	port = port_of(fd);
+	EXPECT_EQ(-1, sock_sharing(variant, SO_REUSEADDR, SERVER, port));
+	EXPECT_EQ(EADDRINUSE, errno);
+	ASSERT_EQ(0, set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1));
+	other = sock_sharing(variant, SO_REUSEADDR, SERVER, port);
+	EXPECT_LE(0, other);
+	ASSERT_EQ(0, set_int(fd, SOL_SOCKET, SO_REUSEADDR, 0));
+	EXPECT_EQ(-1, sock_sharing(variant, SO_REUSEADDR, SERVER, port));
+	EXPECT_EQ(EADDRINUSE, errno);
+}
+
+TEST_F(ip, so_reuseport_counts_as_it_is_now)
+{
+	int fd = sock_bound(variant, SERVER, 0), port;
+
+	ASSERT_LE(0, fd);
+	port = port_of(fd);
+	EXPECT_EQ(-1, sock_sharing(variant, SO_REUSEPORT, SERVER, port));
+	EXPECT_EQ(EADDRINUSE, errno);
+	ASSERT_EQ(0, set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1));
+	EXPECT_LE(0, sock_sharing(variant, SO_REUSEPORT, SERVER, port));
+}
+
+TEST_F(ip, a_time_wait_has_the_so_reuseaddr_that_its_connection_ended_with)
+{
+	long end = now_ms() + PATIENCE_MS;
+	struct pair p;
+	int fd;
+	char c;
+
+	ASSERT_EQ(0, pair_open(variant, &p));
+	ASSERT_EQ(0, set_int(p.server, SOL_SOCKET, SO_REUSEADDR, 1));
+	close(p.listener);
+	ASSERT_EQ(0, shutdown(p.server, SHUT_WR));
+	ASSERT_EQ(0, read(p.client, &c, 1));
+	close(p.client);
+	ASSERT_EQ(0, read(p.server, &c, 1));
+	close(p.server);
+	do {
+		fd = sock_sharing(variant, SO_REUSEADDR, SERVER, end_port(&p.at));
+		nap_ms(2);
+	} while (fd < 0 && now_ms() < end);
+	EXPECT_LE(0, fd);
+	EXPECT_EQ(0, listen(fd, 1));
+	close(fd);
+	EXPECT_EQ(-1, sock_bound(variant, SERVER, end_port(&p.at)));
+	EXPECT_EQ(EADDRINUSE, errno);
+}
+
+TEST_F(ip, a_port_is_shared_with_who_moved_to_another_device)
+{
+	int fd = sock_bound(variant, ANY, 0), other = sock_open(variant, ANY, 0);
+	struct end at = end_local(fd);
+
+	if (!is_there(OTHER_DEVICE))
+		SKIP(return, "needs " OTHER_DEVICE);
+	ASSERT_EQ(0, set_device(other, OTHER_DEVICE));
+	EXPECT_EQ(-1, bind(other, &at.sa, at.len));
+	EXPECT_EQ(EADDRINUSE, errno);
+	ASSERT_EQ(0, set_device(fd, "lo"));
+	EXPECT_EQ(0, bind(other, &at.sa, at.len));
+	EXPECT_EQ(0, listen(fd, 1));
+	EXPECT_EQ(0, listen(other, 1));
+}
+
+TEST_F(ip, a_listener_takes_from_the_device_that_it_is_bound_to_now)
+{
+	struct end at;
+	int fd = sock_listening(variant, 8, &at);
+
+	ASSERT_LE(0, fd);
+	if (!is_there(OTHER_DEVICE))
+		SKIP(return, "needs " OTHER_DEVICE);
+	for (int i = 0; i < 2; i++) {
+		EXPECT_LE(0, sock_connected(variant, &at));
+		ASSERT_EQ(0, set_device(fd, OTHER_DEVICE));
+		EXPECT_EQ(-1, sock_connected(variant, &at));
+		EXPECT_EQ(ECONNREFUSED, errno);
+		ASSERT_EQ(0, set_device(fd, i ? "lo" : ""));
+	}
+	EXPECT_LE(0, sock_connected(variant, &at));
+}
+
+TEST_F(ip, a_connection_takes_from_the_device_that_it_is_bound_to_now)
+{
+	struct pair p;
+	char c = 'x';
+
+	ASSERT_EQ(0, pair_open(variant, &p));
+	if (!is_there(OTHER_DEVICE))
+		SKIP(return, "needs " OTHER_DEVICE);
+	ASSERT_EQ(0, set_device(p.server, "lo"));
+	EXPECT_EQ(1, write(p.client, &c, 1));
+	EXPECT_EQ(1, read(p.server, &c, 1));
+	ASSERT_EQ(0, set_device(p.server, OTHER_DEVICE));
+	EXPECT_EQ(1, write(p.client, &c, 1));
+	EXPECT_EQ(POLLERR, events_wait(p.client, POLLERR) & POLLERR);
+	EXPECT_EQ(ECONNRESET, error_of(p.client));
+	/* No FIN of it would ever be answered. */
+	close_hard(p.server);
 }
 
 /* Two who listen at the same time: fd[0] by the test, fd[1] by a thread, in each round that `round` is raised to; -1 is the end. */

@@ -116,6 +116,8 @@ __rust_helper bool rtcpfsm_sk_dst_is_loopback(const struct sock *sk)
 }
 __rust_helper void rtcpfsm_ip6_dst_store(struct sock *sk, struct dst_entry *dst) { ip6_dst_store(sk, dst, false, false); }
 __rust_helper u32 rtcpfsm_sk_uid_value(const struct sock *sk) { return from_kuid_munged(current_user_ns(), sk_uid(sk)); }
+__rust_helper bool rtcpfsm_sk_reuse(const struct sock *sk) { return sk->sk_reuse; }
+__rust_helper bool rtcpfsm_sk_reuseport(const struct sock *sk) { return sk->sk_reuseport; }
 __rust_helper u32 rtcpfsm_sk_kuid(const struct sock *sk) { return __kuid_val(sk_uid(sk)); }
 __rust_helper unsigned long rtcpfsm_sk_inode(struct sock *sk) { return sock_i_ino(sk); }
 __rust_helper bool rtcpfsm_ipv6_only(const struct sock *sk) { return ipv6_only_sock(sk); }

@@ -67,6 +67,8 @@ u32 rtcpfsm_sk_dst_mtu(struct sock *sk);
 bool rtcpfsm_sk_dst_is_loopback(const struct sock *sk);
 void rtcpfsm_ip6_dst_store(struct sock *sk, struct dst_entry *dst);
 u32 rtcpfsm_sk_uid_value(const struct sock *sk);
+bool rtcpfsm_sk_reuse(const struct sock *sk);
+bool rtcpfsm_sk_reuseport(const struct sock *sk);
 u32 rtcpfsm_sk_kuid(const struct sock *sk);
 unsigned long rtcpfsm_sk_inode(struct sock *sk);
 bool rtcpfsm_ipv6_only(const struct sock *sk);

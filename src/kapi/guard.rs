@@ -353,16 +353,9 @@ impl<'a, P: Protocol> Guard<'a, P> {
         unsafe { bindings::rtcpfsm_dst_negative_advice(self.sk.raw()) };
     }
 
-    /// The flags for the port rules, as the socket's options say them now.
+    /// Writes to the head what it has of the socket's options: those that are fixed once it has a port, and the device.
     pub(crate) fn refresh_bind_flags(&mut self) {
-        // SAFETY: Racy reads of bit fields under the lock that guards their writes.
-        let (reuse, reuse_port) = unsafe {
-            let common = &(*self.sk.raw()).__sk_common;
-            (common.skc_reuse() != 0, common.skc_reuseport() != 0)
-        };
         let head = self.sk.head();
-        head.set_flags(flag::REUSE, reuse);
-        head.set_flags(flag::REUSE_PORT, reuse_port);
         head.set_flags(flag::V6, self.sk.is_v6());
         head.set_flags(flag::V6_ONLY, self.sk.is_v6_only());
         head.set_bound_device(self.sk.bound_device());

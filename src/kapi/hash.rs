@@ -60,7 +60,8 @@ impl Key {
 
 /// Flags of a bound object, for the port conflict rules of bind().
 pub(crate) mod flag {
-    /// SO_REUSEADDR.
+    /// SO_REUSEADDR. The head of a TIME-WAIT has this one and the next; of a socket, where they change at any time,
+    /// [`Sock::sharing`](super::Sock::sharing) tells them.
     pub(crate) const REUSE: u32 = 1 << 8;
     /// SO_REUSEPORT.
     pub(crate) const REUSE_PORT: u32 = 1 << 9;

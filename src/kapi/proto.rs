@@ -255,6 +255,7 @@ impl<P: Operations> Registration<P> {
         proto.release_cb = Some(thunks::release_cb::<P>);
         proto.hash = Some(thunks::hash);
         proto.unhash = Some(thunks::unhash);
+        proto.rehash = Some(thunks::rehash::<P>);
         proto.get_port = Some(thunks::get_port::<P>);
         proto.put_port = Some(thunks::put_port::<P>);
         proto.no_autobind = true;

@@ -7,7 +7,7 @@
 
 use super::addr::{Address, Endpoint};
 use super::guard::{timer_fired, Guard};
-use super::hash::{Head, Key, Kind};
+use super::hash::{flag, Head, Key, Kind};
 use super::layout;
 use super::netns::{Net, PerNamespace};
 use super::skb::Skb;
@@ -349,6 +349,18 @@ impl<P: Protocol> Sock<P> {
     pub(crate) fn uid(&self) -> u32 {
         // SAFETY: The socket is alive.
         unsafe { bindings::rtcpfsm_sk_uid_value(self.raw()) }
+    }
+
+    /// How it shares its port, as its options say just now: `flag::REUSE`, `flag::REUSE_PORT`.
+    pub(crate) fn sharing(&self) -> u32 {
+        // SAFETY: Racy reads of bits, as the kernel does it.
+        let (reuse, reuse_port) = unsafe {
+            (
+                bindings::rtcpfsm_sk_reuse(self.raw()),
+                bindings::rtcpfsm_sk_reuseport(self.raw()),
+            )
+        };
+        (u32::from(reuse) * flag::REUSE) | (u32::from(reuse_port) * flag::REUSE_PORT)
     }
 
     /// The user that it belongs to, by a number that is the same in all user namespaces.

@@ -355,6 +355,12 @@ pub(super) extern "C" fn hash(_sk: *mut bindings::sock) -> c_int {
 /// Only a socket whose making failed gets here by itself: it is in no table.
 pub(super) extern "C" fn unhash(_sk: *mut bindings::sock) {}
 
+/// The socket is bound to another device, or to none any more (SO_BINDTODEVICE): segments find it by its head.
+pub(super) extern "C" fn rehash<P: Protocol>(sk: *mut bindings::sock) {
+    // SAFETY: Locked by the caller.
+    unsafe { locked::<P>(sk) }.refresh_bind_flags();
+}
+
 pub(super) extern "C" fn get_port<P: Operations>(sk: *mut bindings::sock, port: u16) -> c_int {
     // SAFETY: Locked by bind().
     done(P::get_port(unsafe { &mut locked::<P>(sk) }, port))

@@ -29,7 +29,7 @@ impl Claim {
             net: sk.sk().net().id(),
             address: sk.sk().local().address,
             device: head.bound_device(),
-            flags: head.flags(),
+            flags: head.flags() | sk.sk().sharing(),
             user: sk.sk().user(),
             any_port,
         }
@@ -51,12 +51,14 @@ impl Claim {
             return true;
         }
         // SO_REUSEADDR on both sides lets everything but two listeners share (a server restarts over its TIME-WAITs).
-        if self.flags & flag::REUSE != 0 && other.has(flag::REUSE) && !other.has(flag::LISTENING) {
+        let its_flags = other.flags() | socket.map_or(0, Socket::sharing);
+        let both = self.flags & its_flags;
+        if both & flag::REUSE != 0 && its_flags & flag::LISTENING == 0 {
             return false;
         }
         // SO_REUSEPORT on both sides, by the same user: nobody else may take a part of its connections. A TIME-WAIT takes none.
         let same_user = socket.is_none_or(|socket| socket.user() == self.user);
-        !(self.flags & flag::REUSE_PORT != 0 && other.has(flag::REUSE_PORT) && same_user)
+        !(both & flag::REUSE_PORT != 0 && same_user)
     }
 }
 

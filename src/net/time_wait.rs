@@ -91,7 +91,7 @@ pub(crate) fn enter(sk: &mut Locked<'_>, now: Instant, config: &Config) {
                 Small::live(waiting.clone());
                 let head = waiting.head();
                 head.set_key(&sk.sk().key(), sk.sk().head().hash());
-                head.set_flags(sk.sk().head().flags(), true);
+                head.set_flags(sk.sk().head().flags() | sk.sk().sharing(), true);
                 head.set_bound_device(sk.sk().bound_device());
                 let tables = &instance().tables;
                 tables.ports.insert(&*waiting);
