@@ -326,6 +326,40 @@ TEST_F(ip, so_reuseport_gives_each_of_three_listeners_its_share)
 	}
 }
 
+TEST_F(ip, a_socket_of_the_mapped_wildcard_is_for_ipv4_alone)
+{
+	struct end mapped, at, v6, all6;
+	int fd, v4, only;
+
+	if (!variant->mapped)
+		SKIP(return, "about IPv4-mapped addresses");
+	mapped = end_of(variant, "0.0.0.0", 0);
+	fd = sock_open(variant, SERVER, 0);
+	ASSERT_EQ(0, bind(fd, &mapped.sa, mapped.len));
+	/* What IPv6 alone has is another port. */
+	all6 = end_of(variant, "::", port_of(fd));
+	only = sock_open(variant, SERVER, 0);
+	ASSERT_EQ(0, set_int(only, IPPROTO_IPV6, IPV6_V6ONLY, 1));
+	EXPECT_EQ(0, bind(only, &all6.sa, all6.len));
+	close(only);
+	only = sock_open(variant, SERVER, 0);
+	EXPECT_EQ(-1, bind(only, &all6.sa, all6.len));
+	EXPECT_EQ(EADDRINUSE, errno);
+	v4 = socket(AF_INET, SOCK_STREAM, protocol_of(variant));
+	at.in = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port_of(fd)) };
+	EXPECT_EQ(-1, bind(v4, &at.sa, sizeof(at.in)));
+	EXPECT_EQ(EADDRINUSE, errno);
+	ASSERT_EQ(0, listen(fd, 4));
+	at = end_at(variant, SERVER, port_of(fd));
+	EXPECT_LE(0, sock_connected(variant, &at));
+	v6 = at;
+	inet_pton(AF_INET6, "::1", &v6.in6.sin6_addr);
+	side_enter(SERVER);
+	v4 = socket(AF_INET6, SOCK_STREAM, protocol_of(variant));
+	EXPECT_EQ(-1, connect(v4, &v6.sa, v6.len));
+	EXPECT_EQ(ECONNREFUSED, errno);
+}
+
 int main(int argc, char **argv)
 {
 	return sockets_main(argc, argv);

@@ -62,27 +62,25 @@ impl Claim {
     }
 }
 
-/// Could one packet be for both? `ANY` is the wildcard of the socket's own family; IPv6's takes IPv4 too, unless V6ONLY.
+/// Could one packet be for both? Each is an address and the flags of the socket that has it.
 fn addresses_meet(a: (Address, u32), b: (Address, u32)) -> bool {
-    if a.0 == b.0 && !a.0.is_any() {
-        return true;
+    if a.0.is_any() || b.0.is_any() {
+        let ((a4, a6), (b4, b6)) = (families(a), families(b));
+        (a4 && b4) || (a6 && b6)
+    } else {
+        a.0 == b.0
     }
-    let covers = |wild: (Address, u32), other: (Address, u32)| {
-        if !wild.0.is_any() {
-            return false;
-        }
-        let other_is_v4 = if other.0.is_any() {
-            other.1 & flag::V6 == 0
-        } else {
-            other.0.is_v4()
-        };
-        if wild.1 & flag::V6 != 0 {
-            !(other_is_v4 && wild.1 & flag::V6_ONLY != 0)
-        } else {
-            other_is_v4
-        }
-    };
-    covers(a, b) || covers(b, a)
+}
+
+/// Does it take IPv4, and IPv6? `ANY` is the wildcard of the socket's own family, and IPv6's takes IPv4 too, unless V6ONLY.
+fn families((address, flags): (Address, u32)) -> (bool, bool) {
+    if address != Address::ANY {
+        (address.is_v4(), !address.is_v4())
+    } else if flags & flag::V6 == 0 {
+        (true, false)
+    } else {
+        (flags & flag::V6_ONLY == 0, true)
+    }
 }
 
 fn in_conflict(bucket: &Ports<'_>, claim: &Claim, port: u16, me: &Head) -> bool {

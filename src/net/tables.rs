@@ -5,6 +5,7 @@
 
 use super::rx::Arrived;
 use super::{Rtcpfsm, Socket};
+use crate::src::kapi::addr::Address;
 use crate::src::kapi::hash::{
     self, flag, Bound, Connected, Found, Hashable, Head, Key, Listening, LockedBucket, Table,
 };
@@ -90,22 +91,23 @@ impl Tables {
                 return 0;
             }
             let its = head.local();
+            let v4 = key.local.is_v4();
             let address = if its == key.local {
                 8
-            } else if !its.is_any() {
-                return 0;
-            } else if head.has(flag::V6) {
+            } else if its == Address::ANY && head.has(flag::V6) {
                 // The IPv6 wildcard takes IPv4 too, unless told otherwise.
-                if key.local.is_v4() && (head.has(flag::V6_ONLY)) {
-                    return 0;
+                match (v4, head.has(flag::V6_ONLY)) {
+                    (false, _) => 6,
+                    (true, false) => 2,
+                    (true, true) => return 0,
                 }
-                if key.local.is_v4() {
-                    2
-                } else {
+            } else if its.is_any() && v4 {
+                // All of IPv4: of an IPv6 socket if bound to `::ffff:0.0.0.0`.
+                if head.has(flag::V6) {
                     4
+                } else {
+                    6
                 }
-            } else if key.local.is_v4() {
-                4
             } else {
                 return 0;
             };
