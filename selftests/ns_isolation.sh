@@ -11,7 +11,7 @@ set -euo pipefail
 server='' client='' other='' # set by setup_ns
 names=(syn_retries synack_retries retries1 retries2 fin_timeout orphan_retries timestamps window_scaling sack rfc1337 tw_reuse
 	challenge_ack_limit rmem wmem max_tw_buckets max_syn_backlog msl syncookies ecn keepalive_time keepalive_intvl keepalive_probes
-	notsent_lowat slow_start_after_idle max_orphans keepalive_octet congestion_control)
+	notsent_lowat slow_start_after_idle max_orphans keepalive_octet congestion_control l3mdev_accept)
 
 # shows NS N: its table shows so many objects.
 shows() {
@@ -57,7 +57,7 @@ own_sysctls() {
 			case $n in
 			congestion_control) new=reno ;;
 			rmem | wmem) new="4096 20000 40000" ;;
-			timestamps | window_scaling | sack | rfc1337 | slow_start_after_idle | keepalive_octet) new=$((1 - v)) ;;
+			timestamps | window_scaling | sack | rfc1337 | slow_start_after_idle | keepalive_octet | l3mdev_accept) new=$((1 - v)) ;;
 			*) if [ "$v" = 2 ]; then new=1; else new=2; fi ;;
 			esac
 			echo "$new" >"$n" || exit 1

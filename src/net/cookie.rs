@@ -72,7 +72,7 @@ pub(super) fn take<'a>(
     }
     let key = arrived.key;
     let device = listener.bound_device();
-    let interface = tx::answer_interface(key.remote, arrived.interfaces().0, device);
+    let interface = tx::answer_interface(key.remote, arrived.interfaces(), device);
     let route = Route::find(
         net,
         Some(&**listener),

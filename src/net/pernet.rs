@@ -20,7 +20,7 @@ use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::rcu;
 
 /// The files of `net.rtcpfsm.`, in the order of [`at`]. They are named as Linux's TCP names them, less `tcp_`.
-static SETTINGS: [Setting; 27] = [
+static SETTINGS: [Setting; 28] = [
     setting(c"syn_retries", 1, 1, 127),
     setting(c"synack_retries", 1, 1, 127),
     setting(c"retries1", 1, 0, 255),
@@ -48,6 +48,7 @@ static SETTINGS: [Setting; 27] = [
     setting(c"max_orphans", 1, 0, i32::MAX),
     setting(c"keepalive_octet", 1, 0, 1),
     Setting::words(c"congestion_control", &CONGESTION_CONTROLS),
+    setting(c"l3mdev_accept", 1, 0, 1),
 ];
 
 /// The names of what [`Kind::ALL`] has, in its order.
@@ -82,7 +83,8 @@ mod at {
     pub(super) const MAX_ORPHANS: usize = 28;
     pub(super) const KEEPALIVE_OCTET: usize = 29;
     pub(super) const CONGESTION_CONTROL: usize = 30;
-    pub(super) const COUNT: usize = 31;
+    pub(super) const L3MDEV_ACCEPT: usize = 31;
+    pub(super) const COUNT: usize = 32;
 }
 
 const fn setting(name: &'static CStr, values: usize, min: i32, max: i32) -> Setting {
@@ -129,6 +131,7 @@ fn initial() -> [i32; at::COUNT] {
     values[at::KEEPALIVE_OCTET] = i32::from(config.keepalive_octet);
     // The first of the words is the default.
     values[at::CONGESTION_CONTROL] = 0;
+    values[at::L3MDEV_ACCEPT] = 0;
     values
 }
 
@@ -276,6 +279,11 @@ impl PerNet {
                 .copied()
                 .unwrap_or_default(),
         }
+    }
+
+    /// May a listener that is bound to no device take what came by a device of a VRF?
+    pub(crate) fn unbound_take_from_vrfs(&self) -> bool {
+        self.settings.get(at::L3MDEV_ACCEPT) != 0
     }
 
     /// The counts of everything that happens here.

@@ -140,7 +140,7 @@ pub(crate) fn open(
     let net = listener.net();
     let per_net = PerNet::of(net);
     let device = listener.bound_device();
-    let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces().0, device);
+    let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces(), device);
     let now = now();
     let mut reading = Reading::new();
     let config = per_net.config(&mut reading);

@@ -3,6 +3,7 @@
 //!
 //! Locks: see [`super`]. A bucket of ports may be held while a bucket of connections is taken, never the other way round.
 
+use super::pernet::PerNet;
 use super::rx::Arrived;
 use super::{Rtcpfsm, Socket};
 use crate::src::kapi::addr::Address;
@@ -79,15 +80,22 @@ impl Tables {
     }
 
     /// The listener for this segment: a socket bound to the very address before one bound to all, IPv4's own before one of
-    /// both families (as Linux chooses). Of several equal ones (SO_REUSEPORT) the connection's hash decides.
+    /// both families (as Linux chooses). Of several equal ones (SO_REUSEPORT) the connection's hash decides. What came by a device of
+    /// a VRF is for sockets bound to one of the two, unless `l3mdev_accept` lets others have it.
     pub(crate) fn find_listener(&self, arrived: &Arrived<'_>) -> Option<ARef<Socket>> {
         let (key, interfaces) = (&arrived.key, arrived.interfaces());
+        let unbound_take =
+            interfaces.1 == 0 || PerNet::of(arrived.skb.net()).unbound_take_from_vrfs();
         let found = self.listeners.find_best(hash::port_hash(key), |head| {
             if !head.has_port(key.net, key.local_port()) || !takes(head, || interfaces) {
                 return 0;
             }
             // One that has stopped may have led the search to connections.
             if !head.has(flag::LISTENING) {
+                return 0;
+            }
+            let is_bound = head.bound_device() != 0;
+            if !is_bound && !unbound_take {
                 return 0;
             }
             let its = head.local();
@@ -112,7 +120,7 @@ impl Tables {
                 return 0;
             };
             // Above the low bits stands what decides; they spread the connections over equal ones.
-            let rank = address + u32::from(head.bound_device() != 0);
+            let rank = address + u32::from(is_bound);
             (rank << 16) | u32::from(head.bid(arrived.hash))
         })?;
         match found {

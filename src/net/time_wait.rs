@@ -158,8 +158,7 @@ pub(crate) fn segment<'a>(waiting: &WaitingRef, arrived: Arrived<'a>) -> Taken<'
     if let Some(reply) = out.reply {
         if per_net.allows(&reply, now, config) {
             let device = waiting.head().bound_device();
-            let interface =
-                tx::answer_interface(arrived.key.remote, arrived.interfaces().0, device);
+            let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces(), device);
             let _ = tx::send_sockless(
                 net,
                 None,

@@ -103,7 +103,7 @@ pub(crate) fn send_sockless(
 /// Sends the RST that answers a segment for which there is no connection. As in Linux, it has the segment's Diffserv field.
 pub(crate) fn send_reset(net: &Net, arrived: &Arrived<'_>, segment: &SegmentOut) -> Result {
     let key = &arrived.key;
-    let interface = answer_interface(key.remote, arrived.interfaces().0, 0);
+    let interface = answer_interface(key.remote, arrived.interfaces(), 0);
     let protocol = instance().protocol;
     let route = Route::find::<Rtcpfsm>(net, None, key.local, key.remote, interface, 0, protocol)?;
     let diffserv = arrived.skb.diffserv(!key.remote.is_v4());
@@ -121,10 +121,14 @@ pub(crate) fn send_by(net: &Net, route: Route, key: &Key, segment: &SegmentOut) 
     Ok(())
 }
 
-/// By which interface to answer what came in by `interface`, 0 for any: by that only where the address means nothing without it, else by
-/// the one that the object is bound to (SO_BINDTODEVICE; 0: none).
-pub(crate) fn answer_interface(remote: Address, interface: i32, bound_device: u32) -> i32 {
-    if remote.is_link_local() {
+/// By which interface to answer what came in by these (see [`Arrived::interfaces`]), 0 for any: by that only where the address means
+/// nothing without it, else by the one that the object is bound to (SO_BINDTODEVICE; 0: none). What came by a VRF has its way there.
+pub(crate) fn answer_interface(
+    remote: Address,
+    (interface, enslaved): (i32, i32),
+    bound_device: u32,
+) -> i32 {
+    if remote.is_link_local() || (bound_device == 0 && enslaved != 0) {
         interface
     } else {
         bound_device as i32
