@@ -159,6 +159,96 @@ TEST_F(ip, poll_wakes_for_each_event)
 	EXPECT_EQ(POLLHUP | POLLERR | 0x80, child_status(child));
 }
 
+/* A child that writes megabytes, or as many octets as it may until it is killed. */
+static pid_t writer(int fd)
+{
+	pid_t child = fork();
+
+	if (!child) {
+		set_nonblocking(fd, false);
+		for (int i = 0; i < 256; i++)
+			if (write(fd, (char[65536]){}, 65536) < 0)
+				break;
+		_exit(0);
+	}
+	return child;
+}
+
+TEST_F(ip, a_low_water_mark_above_the_buffer_does_not_hang_poll)
+{
+	static const int marks[] = { 100000, -1 };
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++) {
+		struct pair p;
+		int value = 0;
+		pid_t child;
+
+		ASSERT_EQ(0, pair_open(variant, &p));
+		ASSERT_GT(200000, get_int(p.server, SOL_SOCKET, SO_RCVBUF));
+		ASSERT_EQ(0, set_int(p.server, SOL_SOCKET, SO_RCVLOWAT, marks[i]));
+		/* The buffer has grown for it, and the mark is no more than half the largest one there may be. */
+		EXPECT_LE(200000, get_int(p.server, SOL_SOCKET, SO_RCVBUF));
+		EXPECT_LE(100000, get_int(p.server, SOL_SOCKET, SO_RCVLOWAT));
+		EXPECT_GT(1 << 30, get_int(p.server, SOL_SOCKET, SO_RCVLOWAT));
+		child = writer(p.client);
+		EXPECT_EQ(POLLIN, events_wait(p.server, POLLIN) & POLLIN);
+		/* The peer knows of the larger buffer: more comes unread than the window that the connection began with. */
+		for (long end = now_ms() + PATIENCE_MS; value <= 65536 && now_ms() < end; nap_ms(2))
+			ASSERT_EQ(0, ioctl(p.server, SIOCINQ, &value));
+		EXPECT_LT(65536, value);
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+		pair_close(&p);
+	}
+}
+
+TEST_F(ip, a_low_water_mark_above_a_buffer_of_a_set_size_does_not_hang_poll)
+{
+	struct pair p;
+	pid_t child;
+	int size;
+
+	ASSERT_EQ(0, pair_open_with(variant, &p, 0, 8192));
+	size = get_int(p.server, SOL_SOCKET, SO_RCVBUF);
+	ASSERT_EQ(0, set_int(p.server, SOL_SOCKET, SO_RCVLOWAT, 100000));
+	EXPECT_EQ(size / 2, get_int(p.server, SOL_SOCKET, SO_RCVLOWAT));
+	EXPECT_EQ(size, get_int(p.server, SOL_SOCKET, SO_RCVBUF));
+	child = writer(p.client);
+	EXPECT_EQ(POLLIN, events_wait(p.server, POLLIN) & POLLIN);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	/* A buffer that shrinks under the mark is full before it, too. */
+	ASSERT_EQ(0, pair_open(variant, &p));
+	ASSERT_EQ(0, set_int(p.server, SOL_SOCKET, SO_RCVLOWAT, 100000));
+	ASSERT_EQ(0, set_int(p.server, SOL_SOCKET, SO_RCVBUF, 8192));
+	child = writer(p.client);
+	EXPECT_EQ(POLLIN, events_wait(p.server, POLLIN) & POLLIN);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+TEST_F(ip, a_lower_mark_wakes_who_polls)
+{
+	struct pair p;
+	pid_t child;
+	long start;
+
+	ASSERT_EQ(0, pair_open(variant, &p));
+	ASSERT_EQ(0, set_int(p.server, SOL_SOCKET, SO_RCVLOWAT, 5));
+	ASSERT_EQ(3, write(p.client, "abc", 3));
+	ASSERT_EQ(3, queue_settle(p.server, SIOCINQ, 3));
+	child = poller(p.server, POLLIN);
+	ASSERT_TRUE(wait_asleep(child));
+	start = now_ms();
+	ASSERT_EQ(0, set_int(p.server, SOL_SOCKET, SO_RCVLOWAT, 3));
+	EXPECT_EQ(POLLIN, child_status(child));
+	/* At the end of its patience poll() would look once more. */
+	EXPECT_GT(PATIENCE_MS / 2, now_ms() - start);
+	/* 0 means 1. */
+	ASSERT_EQ(0, set_int(p.server, SOL_SOCKET, SO_RCVLOWAT, 0));
+	EXPECT_EQ(1, get_int(p.server, SOL_SOCKET, SO_RCVLOWAT));
+}
+
 TEST_F(ip, select_agrees)
 {
 	struct timeval none = {};

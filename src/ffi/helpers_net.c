@@ -215,6 +215,7 @@ __rust_helper bool rtcpfsm_rcvbuf_is_fixed(const struct sock *sk)
 {
 	return sk->sk_userlocks & SOCK_RCVBUF_LOCK || sk_under_memory_pressure(sk);
 }
+__rust_helper bool rtcpfsm_rcvbuf_is_locked(const struct sock *sk) { return sk->sk_userlocks & SOCK_RCVBUF_LOCK; }
 __rust_helper bool rtcpfsm_under_memory_pressure(const struct sock *sk) { return sk_under_memory_pressure(sk); }
 __rust_helper bool rtcpfsm_memory_is_of_cgroup(const struct sock *sk) { return mem_cgroup_sk_enabled(sk); }
 __rust_helper void rtcpfsm_sk_forward_alloc_add(struct sock *sk, int size) { sk_forward_alloc_add(sk, size); }

@@ -135,6 +135,11 @@ impl<L: RecordList> Tcb<L> {
         u32::from(self.acks.full)
     }
 
+    /// Whether the peer may send no more than a segment: a program that waits for much more waits in vain until it reads.
+    pub(crate) fn is_window_spent(&self) -> bool {
+        self.rcv_wnd() <= self.full_segment()
+    }
+
     /// Something came out of order, or twice: a sender that repairs a loss needs each ACK.
     pub(super) fn ack_quickly(&mut self) {
         self.acks.quick = QUICK_ACKS;

@@ -133,7 +133,7 @@ impl<L: RecordList> Tcb<L> {
     }
 
     /// The memory that a window asks for.
-    fn memory_for(&self, window: u64) -> u32 {
+    pub(crate) fn memory_for(&self, window: u64) -> u32 {
         let memory = window.saturating_mul(u64::from(PARTS)) / u64::from(self.tuning.parts.max(1));
         memory.min(u64::from(u32::MAX)) as u32
     }

@@ -303,6 +303,19 @@ impl<'a, P: Protocol> Guard<'a, P> {
         !unsafe { bindings::rtcpfsm_rcvbuf_is_fixed(self.sk.raw()) }
     }
 
+    /// Has a program set the size of the receive buffer (SO_RCVBUF)?
+    pub(crate) fn receive_buffer_is_set(&self) -> bool {
+        // SAFETY: The socket is locked by us.
+        unsafe { bindings::rtcpfsm_rcvbuf_is_locked(self.sk.raw()) }
+    }
+
+    /// Writes from how many octets on the socket is readable (SO_RCVLOWAT).
+    pub(crate) fn set_receive_low_water(&mut self, octets: u32) {
+        let octets = octets.clamp(1, i32::MAX as u32) as i32;
+        // SAFETY: The socket is locked by us; others read the word without the lock.
+        unsafe { core::ptr::addr_of_mut!((*self.sk.raw()).sk_rcvlowat).write_volatile(octets) };
+    }
+
     /// Makes the receive buffer as large as that, unless it is larger already; in octets of memory.
     pub(crate) fn grow_receive_buffer(&mut self, size: u32) {
         if size > self.sk.rcvbuf() {

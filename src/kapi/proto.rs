@@ -125,6 +125,8 @@ pub(crate) trait Operations: Protocol {
     fn congestion_control(sk: &Guard<'_, Self>) -> &'static str;
     /// SO_KEEPALIVE is set or cleared.
     fn set_keepalive(sk: &mut Guard<'_, Self>, on: bool);
+    /// SO_RCVLOWAT is set; it is for the protocol to write it to the socket.
+    fn set_low_water(sk: &mut Guard<'_, Self>, octets: u32);
     /// TCP_INFO: `info` is all zero.
     fn info(sk: &mut Guard<'_, Self>, info: &mut Info);
     /// May octets be queued, as far as those go that were not sent (TCP_NOTSENT_LOWAT)? `wake`: asked for a program that waits:
@@ -304,6 +306,7 @@ impl<P: Operations> Registration<P> {
         ops.splice_read = Some(thunks::splice_read::<P>);
         ops.splice_eof = Some(thunks::splice_eof::<P>);
         ops.mmap = Some(bindings::sock_no_mmap);
+        ops.set_rcvlowat = Some(thunks::set_rcvlowat::<P>);
         ops.set_peek_off = Some(bindings::sk_set_peek_off);
         let mut ops6 = ops;
         ops6.family = bindings::PF_INET6 as c_int;

@@ -445,6 +445,14 @@ impl<P: Protocol> Sock<P> {
         unsafe { bindings::rtcpfsm_sock_rcvlowat(self.raw(), 0, i32::MAX).max(0) as u32 }
     }
 
+    /// Is the memory for what can be read all but used up, this socket's or that of all (as Linux's tcp_rmem_pressure())?
+    pub(crate) fn is_receive_memory_short(&self) -> bool {
+        let limit = self.rcvbuf();
+        // SAFETY: The socket is alive.
+        self.rmem_alloc() > limit - limit / 8
+            || unsafe { bindings::rtcpfsm_under_memory_pressure(self.raw()) }
+    }
+
     /// Is a third of the send buffer free (as Linux's sk_stream_is_writeable())?
     pub(crate) fn is_writable(&self) -> bool {
         let queued = self.wmem_queued();

@@ -387,6 +387,15 @@ pub(super) extern "C" fn listen<P: Operations>(
     done(P::listen(&mut owned, backlog as u32))
 }
 
+pub(super) extern "C" fn set_rcvlowat<P: Operations>(
+    sk: *mut bindings::sock,
+    value: c_int,
+) -> c_int {
+    // SAFETY: setsockopt() has locked the socket.
+    P::set_low_water(unsafe { &mut locked::<P>(sk) }, value.max(0) as u32);
+    0
+}
+
 pub(super) extern "C" fn poll<P: Operations>(
     file: *mut bindings::file,
     sock: *mut bindings::socket,

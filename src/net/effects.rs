@@ -100,6 +100,12 @@ pub(crate) fn read(sk: &mut Locked<'_>, count: u32) {
             sk.grow_receive_buffer(size.min(max));
         }
     }
+    tell_room(sk);
+}
+
+/// There may be more room: the peer is told if that is worth a segment.
+#[inline(always)]
+pub(crate) fn tell_room(sk: &mut Locked<'_>) {
     update_room(sk);
     if sk.tcb.has_something_to_tell() {
         let _ = user(sk, UserCall::Read);

@@ -126,6 +126,27 @@ pub(crate) fn set_keepalive(sk: &mut Locked<'_>, on: bool) {
     commit(sk, settings, false);
 }
 
+/// SO_RCVLOWAT, as in Linux's TCP: at most half of what the receive buffer may be, which grows for it unless a program has set
+/// its size. Else a mark above the buffer would never be reached.
+pub(crate) fn set_low_water(sk: &mut Locked<'_>, octets: u32) {
+    let fixed = sk.receive_buffer_is_set();
+    let most = if fixed {
+        sk.sk().rcvbuf()
+    } else {
+        sk.sk().per_net().config(&mut Reading::new()).rmem.max
+    };
+    let mark = octets.min(most / 2);
+    sk.set_receive_low_water(mark);
+    if sk.is_done() || super::socket::is_readable(sk.sk(), sk.sk().rcv_queued(), mark) {
+        sk.wake_readers();
+    }
+    if !fixed {
+        let size = sk.tcb.memory_for(u64::from(mark));
+        sk.grow_receive_buffer(size.min(most));
+        effects::tell_room(sk);
+    }
+}
+
 /// TCP_CONGESTION.
 ///
 /// # Errors

@@ -218,6 +218,11 @@ pub(super) fn meet(sk: &mut Locked<'_>, mut skb: Skb, segment: &mut Segment, now
     if segment.payload_len > 0 && !has_room(sk, &skb, segment.seq) {
         sk.tcb.set_receive_space(0);
         sk.room_told = None;
+        // Who waits for more than there is (SO_RCVLOWAT) has to make room.
+        let unread = sk.sk().rcv_queued();
+        if unread > 0 && unread < sk.sk().receive_low_water() {
+            sk.wake_readers();
+        }
     }
     let next = sk.tcb.receive_next();
     let reader_waits = sk.reader_waits();

@@ -211,6 +211,10 @@ impl Operations for Rtcpfsm {
         options::set_keepalive(sk, on);
     }
 
+    fn set_low_water(sk: &mut Locked<'_>, octets: u32) {
+        options::set_low_water(sk, octets);
+    }
+
     fn info(sk: &mut Locked<'_>, info: &mut Info) {
         options::info(sk, info);
     }
@@ -269,6 +273,16 @@ fn stop_listening(sk: &mut Locked<'_>, call: UserCall) {
     sk.set_shutdown(shut);
 }
 
+/// Are `target` octets (SO_RCVLOWAT) there of which a reader is told, or fewer, beside which no more find room? As Linux's
+/// tcp_epollin_ready().
+pub(super) fn is_readable(sk: &Socket, unread: u32, target: u32) -> bool {
+    let nothing_fits = || {
+        sk.is_receive_memory_short()
+            || sk.snapshot(|connection| &connection.tcb, |tcb| tcb.is_window_spent())
+    };
+    unread > 0 && (unread >= target || nothing_fits())
+}
+
 /// The events of poll(), as Linux's TCP gives them.
 fn events(sk: &Socket) -> u32 {
     let state = sk.kernel_state();
@@ -292,7 +306,7 @@ fn events(sk: &Socket) -> u32 {
         let (mark, unread) = (urgent::mark(sk), sk.rcv_queued());
         // An urgent octet that a read would skip is nothing to read.
         let skipped = u32::from(mark.is_at_mark() && !sk.takes_urgent_inline());
-        if unread > 0 && unread >= sk.receive_low_water().saturating_add(skipped) {
+        if is_readable(sk, unread, sk.receive_low_water().saturating_add(skipped)) {
             events |= poll::IN | poll::RDNORM;
         }
         if mark.is_available(unread) {

@@ -442,3 +442,17 @@ fn what_the_peer_holds_is_timed_when_a_closed_window_opens() {
     host.fire();
     assert_eq!(brief(&host.sent[0]), (ACK, ISS + 1, IRS + 1, 1_000));
 }
+
+#[test]
+fn a_window_of_a_segment_or_less_is_spent() {
+    let mut host = Host::established();
+    assert!(!host.tcb.is_window_spent());
+    // Nobody reads.
+    for at in 0..SPACE / u32::from(MSS) {
+        assert_eq!(host.tcb.is_window_spent(), at == 9, "{at}");
+        host.arrive(data(seg(ACK, IRS + 1 + at * 1_000, ISS + 1), 1_000));
+    }
+    assert!(host.tcb.is_window_spent());
+    host.read(SPACE);
+    assert!(!host.tcb.is_window_spent());
+}
