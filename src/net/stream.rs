@@ -42,14 +42,16 @@ fn send_loop(
     if matches!(sk.tcb.state(), State::SynSent | State::SynReceived) {
         sk.wait_for_connection(&mut patience)?;
     }
+    if len == 0 {
+        // It tells of the end, too.
+        return check_alive(sk);
+    }
     while *sent < len {
         if sk.has_backlog() {
             // Nothing goes out before it was heard.
             sk.flush_backlog();
         }
-        if sk.has_error() || sk.shutdown() & shutdown::SEND != 0 || sk.tcb.may_send().is_err() {
-            return Err(EPIPE);
-        }
+        check_alive(sk)?;
         if !sk.sk().shared().has_send_room(false) {
             wait_for_room(sk, &mut patience)?;
             continue;
@@ -72,6 +74,15 @@ fn send_loop(
         if queued == 0 {
             wait_for_room(sk, &mut patience)?;
         }
+    }
+    Ok(())
+}
+
+/// Whether anything may be sent at all.
+#[inline(always)]
+fn check_alive(sk: &Locked<'_>) -> Result {
+    if sk.has_error() || sk.shutdown() & shutdown::SEND != 0 || sk.tcb.may_send().is_err() {
+        return Err(EPIPE);
     }
     Ok(())
 }
