@@ -12,8 +12,8 @@ host="" server="" client="" # set by setup_ns
 
 # What is run where, and the variants left out: addresses matter to names and to opening and closing, the way over
 # the wire to whatever waits for a segment. Everything everywhere would say no more and take twice the time.
-loopback=(sockets_names: sockets_open: sockets_listen: sockets_data:mapped sockets_splice:mapped sockets_urgent:mapped sockets_poll:mapped sockets_close: sockets_dead:mapped)
-veth=(sockets_open:mapped sockets_listen:mapped sockets_data:mapped+v6 sockets_splice:mapped+v6 sockets_urgent:mapped+v6 sockets_poll:mapped+v6 sockets_close:mapped+v6 sockets_dead:mapped+v6)
+loopback=(sockets_names: sockets_open: sockets_listen: sockets_data:mapped sockets_splice:mapped sockets_urgent:mapped sockets_poll:mapped sockets_close: sockets_dead:mapped sockets_messages:mapped)
+veth=(sockets_open:mapped sockets_listen:mapped sockets_data:mapped+v6 sockets_splice:mapped+v6 sockets_urgent:mapped+v6 sockets_poll:mapped+v6 sockets_close:mapped+v6 sockets_dead:mapped+v6 sockets_messages:mapped+v6)
 
 begin "$(count_all "${loopback[@]}" "${veth[@]}")"
 

@@ -207,6 +207,7 @@ bool rtcpfsm_refcount_dec_and_test(refcount_t *r);
 
 /* macros as constants */
 #define RTCPFSM_CONST(type, name, value) static const type name = value
+RTCPFSM_CONST(u32, RTCPFSM_CMSG_HAS_OPT_ID, SOCKCM_FLAG_TS_OPT_ID);
 RTCPFSM_CONST(u32, RTCPFSM_MAX_TCP_HEADER, MAX_TCP_HEADER);
 RTCPFSM_CONST(gfp_t, RTCPFSM_GFP_ATOMIC, GFP_ATOMIC);
 RTCPFSM_CONST(gfp_t, RTCPFSM_GFP_KERNEL, GFP_KERNEL);

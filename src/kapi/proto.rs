@@ -47,6 +47,34 @@ impl Message<'_> {
         unsafe { self.raw.as_mut().msg_flags |= flags };
     }
 
+    /// Are the control messages beside the octets such as a stream takes? Nothing of theirs is used.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: one is broken, or of the level SOL_SOCKET and not known, or not for streams; `EPERM`: it is not for this process.
+    #[inline]
+    pub(crate) fn check_control<P: Protocol>(&mut self, sk: &Guard<'_, P>) -> Result {
+        // SAFETY: The message is valid.
+        if unsafe { self.raw.as_ref().msg_controllen } == 0 {
+            return Ok(());
+        }
+        self.check_control_messages(sk)
+    }
+
+    #[cold]
+    fn check_control_messages<P: Protocol>(&mut self, sk: &Guard<'_, P>) -> Result {
+        let mut cookie = bindings::sockcm_cookie::default();
+        // SAFETY: The socket is locked by us, the message valid, its control messages in the kernel's memory.
+        kernel::error::to_result(unsafe {
+            bindings::sock_cmsg_send(sk.sk().raw(), self.raw.as_ptr(), &mut cookie)
+        })?;
+        // As in Linux's TCP: a number of one's own for a stamp, and the memory of a device without MSG_ZEROCOPY.
+        if cookie.tsflags & bindings::RTCPFSM_CMSG_HAS_OPT_ID != 0 || cookie.dmabuf_id != 0 {
+            return Err(EINVAL);
+        }
+        Ok(())
+    }
+
     pub(super) fn iter(&mut self) -> *mut bindings::iov_iter {
         // SAFETY: The message is valid.
         unsafe { addr_of_mut!((*self.raw.as_ptr()).msg_iter) }

@@ -19,7 +19,7 @@ const SEND_STEP: u32 = 64 * 1024;
 /// # Errors
 ///
 /// `EPIPE` (with SIGPIPE, unless MSG_NOSIGNAL): sending was shut down, or the connection is over; a pending error; `EAGAIN`;
-/// `EFAULT`.
+/// `EFAULT`; and those of [`Message::check_control`].
 pub(crate) fn send(sk: &mut Locked<'_>, message: &mut Message<'_>, len: usize) -> Result<usize> {
     let flags = message.flags();
     let mut sent = 0;
@@ -41,6 +41,11 @@ fn send_loop(
     let mut patience = sk.send_patience(flags & msg::DONTWAIT != 0);
     if matches!(sk.tcb.state(), State::SynSent | State::SynReceived) {
         sk.wait_for_connection(&mut patience)?;
+    }
+    if let Err(error) = message.check_control(sk) {
+        // That there is no connection comes first.
+        sk.tcb.may_send().map_err(|_| EPIPE)?;
+        return Err(error);
     }
     if len == 0 {
         // It tells of the end, too.
