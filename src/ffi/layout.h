@@ -12,6 +12,7 @@
 #define RTCPFSM_AT(name, type, member) static const size_t RTCPFSM_AT_##name = offsetof(type, member)
 RTCPFSM_AT(SKB_NETWORK_HEADER, struct sk_buff, network_header);
 RTCPFSM_AT(SKB_TRANSPORT_HEADER, struct sk_buff, transport_header);
+RTCPFSM_AT(SKB_TSTAMP, struct sk_buff, tstamp);
 RTCPFSM_AT(SKB_MARK, struct sk_buff, mark);
 RTCPFSM_AT(SHINFO_NR_FRAGS, struct skb_shared_info, nr_frags);
 RTCPFSM_AT(SHINFO_GSO_SIZE, struct skb_shared_info, gso_size);

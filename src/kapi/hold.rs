@@ -9,6 +9,7 @@ use super::guard::Guard;
 use super::layout;
 use super::skb::{ReceiveNote, Skb};
 use super::sock::Protocol;
+use super::stamps::Stamp;
 use crate::src::ffi::bindings;
 use core::ptr::{null_mut, NonNull};
 
@@ -179,6 +180,10 @@ impl<P: Protocol> Guard<'_, P> {
             return Some(skb);
         }
         note.end += len;
+        if self.sk().wants_stamps() {
+            // SAFETY: As above.
+            unsafe { Stamp::join(tail.as_ptr(), skb.raw()) };
+        }
         // SAFETY: The socket is locked by us. What is left of the packet is freed, with what it was charged.
         unsafe {
             bindings::rtcpfsm_sk_rmem_add(sk, delta);

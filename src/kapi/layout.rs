@@ -109,6 +109,33 @@ pub(super) unsafe fn mark(skb: *const bindings::sk_buff) -> u32 {
     unsafe { word(skb, bindings::RTCPFSM_AT_SKB_MARK) }
 }
 
+/// When the packet arrived, in nanoseconds since 1970, or 0.
+///
+/// # Safety
+///
+/// The packet is valid and was received.
+#[inline(always)]
+pub(super) unsafe fn tstamp(skb: *const bindings::sk_buff) -> i64 {
+    // SAFETY: By this function's contract.
+    unsafe { word(skb, bindings::RTCPFSM_AT_SKB_TSTAMP) }
+}
+
+/// Writes what [`tstamp`] reads.
+///
+/// # Safety
+///
+/// The packet is valid, and the caller's own.
+#[inline(always)]
+pub(super) unsafe fn set_tstamp(skb: *mut bindings::sk_buff, stamp: i64) {
+    // SAFETY: By this function's contract.
+    unsafe {
+        skb.cast::<u8>()
+            .add(bindings::RTCPFSM_AT_SKB_TSTAMP)
+            .cast::<i64>()
+            .write(stamp)
+    }
+}
+
 /// `gso_size`: of a packet that stands for several, the octets of data in each.
 ///
 /// # Safety
@@ -285,6 +312,17 @@ pub(super) unsafe fn rmem_alloc(sk: *const bindings::sock) -> i32 {
     unsafe { word(sk, bindings::RTCPFSM_AT_SOCK_RMEM_ALLOC) }
 }
 
+/// The flags that [`sock_flag`] asks for, a bit for each.
+///
+/// # Safety
+///
+/// The socket is alive.
+#[inline(always)]
+pub(super) unsafe fn sock_flags(sk: *const bindings::sock) -> usize {
+    // SAFETY: By this function's contract.
+    unsafe { word(sk, bindings::RTCPFSM_AT_SOCK_FLAGS) }
+}
+
 /// sock_flag().
 ///
 /// # Safety
@@ -293,6 +331,5 @@ pub(super) unsafe fn rmem_alloc(sk: *const bindings::sock) -> i32 {
 #[inline(always)]
 pub(super) unsafe fn sock_flag(sk: *const bindings::sock, flag: u32) -> bool {
     // SAFETY: By this function's contract.
-    let flags: usize = unsafe { word(sk, bindings::RTCPFSM_AT_SOCK_FLAGS) };
-    flags & (1 << flag) != 0
+    unsafe { sock_flags(sk) & (1 << flag) != 0 }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Safe wrappers of what the kernel crate lacks for a network protocol. All `unsafe` code of the module is here.
 //!
-//! [`sock`], [`guard`], [`stream`], [`splice`], [`options`], [`wait`] and [`proto`] are sockets; [`skb`], [`ip`], [`route`],
+//! [`sock`], [`guard`], [`stream`], [`splice`], [`options`], [`stamps`], [`wait`] and [`proto`] are sockets; [`skb`], [`ip`], [`route`],
 //! [`offload`] and [`hold`] packets and their ways; [`hash`] and [`small`] the objects that connections are found as; [`netns`],
 //! [`proc`], [`sysctl`] and [`percpu`] what each network namespace has; [`lock`], [`published`],
 //! [`snapshot`] and [`word`] what is shared, and how.
@@ -29,6 +29,7 @@ pub(crate) mod small;
 pub(crate) mod snapshot;
 pub(crate) mod sock;
 pub(crate) mod splice;
+mod stamps;
 pub(crate) mod stream;
 pub(crate) mod sysctl;
 mod thunks;

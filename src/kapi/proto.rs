@@ -8,6 +8,7 @@ use super::options::{self, Info, IntOption};
 use super::skb::Skb;
 use super::sock::{Protocol, Sock, Storage, Storage6};
 use super::splice::Pipe;
+use super::stamps::Stamp;
 use super::sysctl::Longs;
 use super::thunks;
 use crate::src::ffi::bindings;
@@ -20,6 +21,7 @@ use kernel::sync::aref::ARef;
 /// Flags of a send or receive call (`MSG_*`) and the memory it is about.
 pub(crate) struct Message<'a> {
     raw: NonNull<bindings::msghdr>,
+    pub(super) stamp: Stamp,
     _borrow: PhantomData<&'a mut bindings::msghdr>,
 }
 
@@ -31,6 +33,7 @@ impl Message<'_> {
         Message {
             // SAFETY: By this function's contract it is not null.
             raw: unsafe { NonNull::new_unchecked(raw) },
+            stamp: Stamp::default(),
             _borrow: PhantomData,
         }
     }
@@ -73,6 +76,10 @@ impl Message<'_> {
             return Err(EINVAL);
         }
         Ok(())
+    }
+
+    pub(super) fn raw(&mut self) -> *mut bindings::msghdr {
+        self.raw.as_ptr()
     }
 
     pub(super) fn iter(&mut self) -> *mut bindings::iov_iter {

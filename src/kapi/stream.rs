@@ -320,7 +320,8 @@ impl<P: Protocol> Guard<'_, P> {
         unsafe { bindings::rtcpfsm_under_memory_pressure(self.sk().raw()) }
     }
 
-    /// Copies at most `max` octets from the receive queue, from `offset` on, to the message (`None`: throws them away).
+    /// Copies at most `max` octets from the receive queue, from `offset` on, to the message; `discard`: tells it of them, but throws
+    /// them away.
     ///
     /// # Errors
     ///
@@ -328,7 +329,8 @@ impl<P: Protocol> Guard<'_, P> {
     #[inline(always)]
     pub(crate) fn receive_queue_copy(
         &mut self,
-        mut message: Option<&mut Message<'_>>,
+        message: &mut Message<'_>,
+        discard: bool,
         offset: u32,
         max: u32,
     ) -> Result<u32, (Error, u32)> {
@@ -336,6 +338,7 @@ impl<P: Protocol> Guard<'_, P> {
             return Ok(0);
         }
         let queue = self.receive_queue();
+        let stamped = self.sk().wants_stamps();
         let (mut before, mut copied) = (offset, 0);
         // SAFETY: The queue is guarded by the socket lock.
         let mut at = unsafe { layout::first(queue) };
@@ -345,7 +348,7 @@ impl<P: Protocol> Guard<'_, P> {
             let (skip, available) = (note.skip, note.len());
             if before < available {
                 let take = (available - before).min(max - copied);
-                if let Some(message) = message.as_deref_mut() {
+                if !discard {
                     // SAFETY: The range lies in the packet, the message is valid.
                     let failed = unsafe {
                         bindings::skb_copy_datagram_iter(
@@ -358,6 +361,10 @@ impl<P: Protocol> Guard<'_, P> {
                     if failed != 0 {
                         return Err((EFAULT, copied));
                     }
+                }
+                if stamped {
+                    // SAFETY: A queued packet is valid.
+                    unsafe { message.stamp.note(at) };
                 }
                 copied += take;
                 before = 0;

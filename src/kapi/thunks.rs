@@ -296,7 +296,12 @@ pub(super) extern "C" fn recvmsg<P: Operations>(
     }
     // SAFETY: The file keeps the socket alive; the message is the caller's.
     let (sk, mut message) = unsafe { (Sock::<P>::from_raw(sk), Message::from_raw(message)) };
-    errno(P::recvmsg(&mut sk.lock(), &mut message, len, flags as u32))
+    let result = P::recvmsg(&mut sk.lock(), &mut message, len, flags as u32);
+    // As in Linux's TCP the urgent octet has no stamp.
+    if result.is_ok() && flags as u32 & bindings::MSG_OOB == 0 {
+        message.put_stamp(sk);
+    }
+    errno(result)
 }
 
 pub(super) extern "C" fn splice_read<P: Operations>(

@@ -175,8 +175,7 @@ pub(crate) fn receive(
             urgent::skip(sk);
         }
         let offset = peek_at;
-        let target_message = if discard { None } else { Some(&mut *message) };
-        let (count, failure) = match sk.receive_queue_copy(target_message, offset, rest) {
+        let (count, failure) = match sk.receive_queue_copy(message, discard, offset, rest) {
             Ok(count) => (count, None),
             Err((error, count)) => (count, Some(error)),
         };

@@ -132,7 +132,7 @@ pub(crate) fn receive(
         return Ok(0);
     }
     if flags & msg::TRUNC == 0 {
-        sk.receive_queue_copy(Some(message), ahead, 1)
+        sk.receive_queue_copy(message, false, ahead, 1)
             .map_err(|(error, _)| error)?;
     }
     Ok(1)
