@@ -2,6 +2,7 @@
 
 //! What a connection tells of itself (TCP_INFO), and the counts for it (their names are those of RFC 4898).
 
+use super::arcs::State;
 use super::records::RecordList;
 use super::recovery::Phase;
 use super::scoreboard::resent_in_flight;
@@ -187,6 +188,27 @@ impl<L: RecordList> Tcb<L> {
         traffic.acked_until = acked;
     }
 
+    /// The numbers that are queued and not acknowledged, a FIN's with them. What the end of a connection left is told until
+    /// the next one begins.
+    pub(crate) fn unacknowledged(&self) -> u32 {
+        if self.is_opening() {
+            return 0;
+        }
+        (self.write_end + u32::from(self.fin_queued)).distance_from(self.snd_una)
+    }
+
+    /// Those of [`unacknowledged`](Self::unacknowledged) that were never sent.
+    pub(crate) fn never_sent(&self) -> u32 {
+        if self.is_opening() {
+            return 0;
+        }
+        (self.write_end + u32::from(self.fin_queued)).distance_from(self.snd_nxt)
+    }
+
+    fn is_opening(&self) -> bool {
+        matches!(self.state(), State::SynSent | State::SynReceived)
+    }
+
     /// How the connection stands.
     pub(crate) fn info(&self, now: Instant) -> Info {
         let probing = self.snd_wnd == 0 && self.has_pending();
@@ -233,7 +255,8 @@ impl<L: RecordList> Tcb<L> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fsm::tests::{data, seg, Host, ACK, FIN, IRS, ISS};
+    use crate::fsm::tests::{data, seg, wnd, Host, ACK, FIN, IRS, ISS, RST};
+    use crate::fsm::UserCall;
 
     /// The host sends what it has to, and counts it.
     fn count(host: &mut Host) {
@@ -246,6 +269,49 @@ mod tests {
         host.arrive(segment);
         host.tcb.count_arrived(host.now, &segment);
         count(host);
+    }
+
+    #[test]
+    fn what_the_end_left_unacknowledged_is_told_a_fin_included() {
+        let mut host = Host::established();
+        let told = |host: &Host| (host.tcb.unacknowledged(), host.tcb.never_sent());
+        assert_eq!(told(&host), (0, 0));
+        host.arrive(wnd(seg(ACK, IRS + 1, ISS + 1), 2_000));
+        host.queue(2_500);
+        assert_eq!(told(&host), (2_500, 500));
+        host.user(UserCall::ShutdownWrite);
+        assert_eq!(told(&host), (2_501, 501));
+        host.arrive(wnd(seg(ACK, IRS + 1, ISS + 1_001), 0));
+        assert_eq!(told(&host), (1_501, 501));
+        host.arrive(seg(RST, IRS + 1, 0));
+        assert_eq!(host.state(), State::Closed);
+        assert_eq!((told(&host), host.tcb.send_queue_len()), ((1_501, 501), 0));
+        host.tcb.forget();
+        assert_eq!(told(&host), (0, 0));
+    }
+
+    #[test]
+    fn nothing_is_unacknowledged_while_opening_and_after_an_orderly_end() {
+        for state in [
+            State::SynSent,
+            State::SynReceived,
+            State::FinWait2,
+            State::CloseWait,
+        ] {
+            let host = Host::in_state(state);
+            assert_eq!(
+                (host.tcb.unacknowledged(), host.tcb.never_sent()),
+                (0, 0),
+                "{state:?}"
+            );
+        }
+        let mut host = Host::last_ack();
+        assert_eq!(host.tcb.unacknowledged(), 1);
+        host.arrive(seg(ACK, IRS + 2, ISS + 2));
+        assert_eq!(
+            (host.state(), host.tcb.unacknowledged()),
+            (State::Closed, 0)
+        );
     }
 
     #[test]

@@ -392,7 +392,7 @@ impl<L: RecordList> Tcb<L> {
     }
 
     /// Forgets an earlier connection: CLOSED, without an arc.
-    pub(super) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         *self = Self {
             settings: self.settings,
             ..Self::new()

@@ -148,7 +148,8 @@ pub(crate) trait Operations: Protocol {
     fn unread(sk: &Sock<Self>) -> Result<i32>;
     /// SIOCATMARK: is the urgent octet the next to be read? Socket not locked.
     fn is_at_mark(sk: &Sock<Self>) -> bool;
-    /// SIOCOUTQ and SIOCOUTQNSD: octets that are not acknowledged, or not even sent. Socket not locked.
+    /// SIOCOUTQ and SIOCOUTQNSD: octets that are not acknowledged, or not even sent, a FIN being one; also of a connection that is
+    /// over. Socket not locked.
     fn unacknowledged(sk: &Sock<Self>, unsent: bool) -> Result<i32>;
     /// setsockopt() of an integer at the level SOL_TCP.
     fn set_option(sk: &mut Guard<'_, Self>, option: IntOption, value: i32) -> Result;

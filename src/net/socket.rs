@@ -54,6 +54,7 @@ impl Operations for Rtcpfsm {
         sk.receive_queue_free(unread);
         sk.purge_held();
         urgent::forget(sk);
+        sk.tcb.forget();
         sk.reset_addresses();
         sk.forget_route();
         sk.set_shutdown(0);
@@ -182,9 +183,9 @@ impl Operations for Rtcpfsm {
             |connection| &connection.tcb,
             |tcb| {
                 if unsent {
-                    tcb.unsent_len()
+                    tcb.never_sent()
                 } else {
-                    tcb.send_queue_len()
+                    tcb.unacknowledged()
                 }
             },
         );
