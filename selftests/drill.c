@@ -2,10 +2,10 @@
 /*
  * drill: plays one end of a connection from a script, segment by segment, against the sockets of this host.
  *
- *	drill [--netns NAME] [--proto N] [--family 4|6|mapped] [--port N] [--peer-port N] [--mtu N] [SCRIPT]
+ *	drill [--netns NAME] [--proto N] [--family 4|6|mapped] [--port N] [--peer-port N] [--peer-address A] [--mtu N] [SCRIPT]
  *
  * drill opens a TUN device in the network namespace. The host (10.77.0.1 or fd77::1) is the kernel under test;
- * the peer (10.77.0.2 or fd77::2) is the script: nothing else answers. A script is a list of lines, run in order.
+ * the peer (10.77.0.2 or fd77::2, or another one of these networks) is the script: nothing else answers. A script is a list of lines, run in order.
  * The first one that does not hold ends it with exit code 1 and is shown, with what was seen instead; so does a
  * segment from the host that no line expected. `#` begins a comment.
  *
@@ -400,7 +400,8 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "netns", 1, NULL, 'n' }, { "proto", 1, NULL, 'p' }, { "family", 1, NULL, 'f' },
-		{ "port", 1, NULL, 'l' }, { "peer-port", 1, NULL, 'r' }, { "mtu", 1, NULL, 'm' }, { }
+		{ "port", 1, NULL, 'l' }, { "peer-port", 1, NULL, 'r' }, { "mtu", 1, NULL, 'm' },
+		{ "peer-address", 1, NULL, 'a' }, { }
 	};
 	uint16_t peer_port = 20000;
 	FILE *f = stdin;
@@ -426,6 +427,9 @@ int main(int argc, char **argv)
 		case 'r':
 			peer_port = number(optarg);
 			break;
+		case 'a':
+			drill.peer_addr = optarg;
+			break;
 		case 'm':
 			drill.mtu = number(optarg);
 			break;
@@ -434,7 +438,8 @@ int main(int argc, char **argv)
 		}
 	}
 	drill.host_addr = drill.family == AF_INET ? "10.77.0.1" : "fd77::1";
-	drill.peer_addr = drill.family == AF_INET ? "10.77.0.2" : "fd77::2";
+	if (!drill.peer_addr)
+		drill.peer_addr = drill.family == AF_INET ? "10.77.0.2" : "fd77::2";
 	for (int i = 0; i < NPEERS; i++) {
 		drill.peers[i].port = peer_port + i;
 		drill.peers[i].last = &drill.peers[i].first;

@@ -5,7 +5,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
 . "${0%/*}/paths.sh"
-begin 17
+begin 19
 setup_ns host
 
 # A listener that always answers by a cookie; the peer's SYN, and our answer.
@@ -146,6 +146,26 @@ peer 1
 < A ack 100000
 > R seq 100000
 count drop syn-cookie-bad +1
+EOF
+
+prove 'a cookie that went to another address is none' <<EOF
+$bare
+< A from 10.77.0.3
+> R seq 1
+count drop syn-cookie-bad +1
+< A
+accept L C
+EOF
+
+prove 'a cookie that went to another address is none, IPv6' --family 6 <<EOF
+$listener
+< S <mss 1360>
+> SA seq 0 ack 1 <mss 1440>
+< A from fd77::3
+> R seq 1
+count drop syn-cookie-bad +1
+< A
+accept L C
 EOF
 
 prove 'a cookie is good for 67 s at least and 134 s at most' <<EOF

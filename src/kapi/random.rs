@@ -24,14 +24,14 @@ impl SipKey {
 
     /// The hash of a connection's addresses and ports: the secret function of RFC 6528 section 3.
     pub(crate) fn connection(&self, key: &Key) -> u64 {
+        if key.remote.is_v4() {
+            let (local, remote) = (key.local.as_v4(), key.remote.as_v4());
+            // SAFETY: The key is valid.
+            return unsafe { bindings::siphash_3u32(local, remote, key.ports, &self.0) };
+        }
         let ports = u64::from(key.ports);
         let [l0, l1] = key.local.0;
         let [r0, r1] = key.remote.0;
-        if key.remote.is_v4() {
-            // What else stands in the addresses is the same in all of IPv4.
-            // SAFETY: The key is valid.
-            return unsafe { bindings::siphash_3u32(l1 as u32, r1 as u32, key.ports, &self.0) };
-        }
         // SAFETY: The key is valid.
         unsafe {
             bindings::siphash_2u64(
