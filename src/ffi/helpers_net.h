@@ -185,6 +185,7 @@ void rtcpfsm_sk_peek_offset_fwd(struct sock *sk, int val);
 void rtcpfsm_sk_peek_offset_bwd(struct sock *sk, int val);
 void rtcpfsm_note_error(struct sock *sk, int error);
 void rtcpfsm_queue_icmp_error(struct sock *sk, struct sk_buff *skb, bool v6, int error, __be16 port, u32 info, u32 offset);
+void rtcpfsm_redirect(struct sock *sk, struct sk_buff *skb, bool v6);
 void rtcpfsm_icmp_quote(const struct sk_buff *skb, u8 *type, u8 *code, u32 *offset);
 void rtcpfsm_sk_update_pmtu(struct sock *sk, bool v6, u32 mtu);
 bool rtcpfsm_sk_accepts_pmtu(const struct sock *sk, bool v6);

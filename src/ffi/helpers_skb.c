@@ -180,3 +180,10 @@ __rust_helper void rtcpfsm_queue_icmp_error(struct sock *sk, struct sk_buff *skb
 	else
 		ip_icmp_error(sk, skb, error, port, info, skb->data + offset);
 }
+__rust_helper void rtcpfsm_redirect(struct sock *sk, struct sk_buff *skb, bool v6)
+{
+	struct dst_entry *dst = __sk_dst_check(sk, v6 ? inet6_sk(sk)->dst_cookie : 0);
+
+	if (dst)
+		dst->ops->redirect(dst, sk, skb);
+}

@@ -51,6 +51,11 @@ impl<L: RecordList> Tcb<L> {
         quoted.in_window(self.snd_una, self.snd_nxt.distance_from(self.snd_una))
     }
 
+    /// As [`is_in_flight`](Self::is_in_flight), an ACK without data included: what is no error may be about any segment of ours.
+    pub(crate) fn may_be_ours(&self, quoted: SeqNumber) -> bool {
+        quoted == self.snd_nxt || self.is_in_flight(quoted)
+    }
+
     /// An ICMP error quotes a segment that this connection may have sent.
     pub(crate) fn on_icmp(
         &mut self,

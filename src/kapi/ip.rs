@@ -2,6 +2,7 @@
 //! The door to IP: who gets the packets of a protocol number, and the ICMP errors about what it sent.
 
 use super::addr::Address;
+use super::guard::Guard;
 use super::netns::Net;
 use super::offload::FIXED_HEADER;
 use super::skb::Skb;
@@ -35,6 +36,8 @@ pub(crate) enum IcmpKind {
     TooBig,
     TimeExceeded,
     ParameterProblem,
+    /// There is a better first hop.
+    Redirect,
     /// All others; nothing is done about them.
     Other,
 }
@@ -115,6 +118,12 @@ impl IcmpError<'_> {
     pub(crate) fn is_near<P: Protocol>(&self, sk: &Sock<P>) -> bool {
         // SAFETY: Racy reads of octets; the packet has its IP header.
         unsafe { bindings::rtcpfsm_ttl_is_enough(sk.raw(), self.skb.as_ptr()) }
+    }
+
+    /// Lets routing take the better first hop, if it finds that the message is from the one that the socket has now.
+    pub(crate) fn redirect<P: Protocol>(&self, guard: &mut Guard<'_, P>) {
+        // SAFETY: The socket is locked, the packet valid; `v6` is so only for a socket of that family.
+        unsafe { bindings::rtcpfsm_redirect(guard.sk().raw(), self.skb.as_ptr(), self.v6) };
     }
 
     /// Puts it into the socket's error queue, from which MSG_ERRQUEUE takes it, as this error about its peer's `port`.
@@ -268,6 +277,7 @@ extern "C" fn error4<H: Handler>(skb: *mut bindings::sk_buff, info: u32) -> c_in
         (bindings::ICMP_DEST_UNREACH, 0..=bindings::NR_ICMP_UNREACH) => IcmpKind::Unreachable(code),
         (bindings::ICMP_TIME_EXCEEDED, _) => IcmpKind::TimeExceeded,
         (bindings::ICMP_PARAMETERPROB, _) => IcmpKind::ParameterProblem,
+        (bindings::ICMP_REDIRECT, _) => IcmpKind::Redirect,
         _ => IcmpKind::Other,
     };
     H::error(&IcmpError {
@@ -308,6 +318,7 @@ extern "C" fn error6<H: Handler>(
         (bindings::ICMPV6_PKT_TOOBIG, _) => IcmpKind::TooBig,
         (bindings::ICMPV6_TIME_EXCEED, _) => IcmpKind::TimeExceeded,
         (bindings::ICMPV6_PARAMPROB, _) => IcmpKind::ParameterProblem,
+        (bindings::NDISC_REDIRECT, _) => IcmpKind::Redirect,
         _ => IcmpKind::Other,
     };
     let offset = offset.max(0) as u32;

@@ -39,7 +39,7 @@ impl Report {
             Kind::TooBig => (Self::TOO_BIG, 0),
             Kind::TimeExceeded => (Self::TIME_EXCEEDED, 0),
             Kind::ParameterProblem => (Self::PARAMETER_PROBLEM, 0),
-            Kind::Other => (Self::OTHER, 0),
+            Kind::Redirect | Kind::Other => (Self::OTHER, 0),
         };
         kind << Self::KIND_SHIFT
             | u64::from(code) << Self::CODE_SHIFT
@@ -86,6 +86,13 @@ pub(crate) fn error(message: &Message<'_>) {
             }
             let mut locked = sk.bh_lock();
             match locked.unowned() {
+                // RFC 1122 3.2.2.2: routing knows what to believe. Nobody waits for it: the next one will come.
+                Some(guard) if report.kind == Kind::Redirect => {
+                    if guard.tcb.may_be_ours(report.quoted) {
+                        message.redirect(guard);
+                    }
+                }
+                None if report.kind == Kind::Redirect => {}
                 Some(guard) => {
                     queue(guard, message, report);
                     handle(guard, report);
@@ -116,7 +123,7 @@ fn queue(sk: &Locked<'_>, message: &Message<'_>, report: Report) {
         Kind::Unreachable(code) => ConnError::Unreachable(code),
         Kind::TimeExceeded => ConnError::TimeExceeded,
         Kind::ParameterProblem => ConnError::ParameterProblem,
-        Kind::TooBig | Kind::Other => return,
+        Kind::TooBig | Kind::Redirect | Kind::Other => return,
     };
     let key = sk.sk().key();
     let error = effects::conn_errno(error, !key.remote.is_v4());
@@ -155,7 +162,7 @@ fn handle(sk: &mut Locked<'_>, report: Report) {
         Kind::TimeExceeded => IcmpKind::TimeExceeded,
         Kind::ParameterProblem => IcmpKind::ParameterProblem,
         // RFC 9293 3.9.2.2, MUST-55: source quench and all the others.
-        Kind::Other => return,
+        Kind::Redirect | Kind::Other => return,
     };
     let error = IcmpError {
         kind,
