@@ -54,6 +54,7 @@
  *	sockerr S ERROR			SO_ERROR, 0 if none
  *	rto S A..B			the retransmission timeout (TCP_INFO) is A to B ms
  *	buffer S rcvbuf|sndbuf|rmem A..B	SO_RCVBUF, SO_SNDBUF, or the memory that what arrived takes
+ *	rcvbuf S N			SO_RCVBUF: of that what has arrived takes one Nth
  *	inq S N, outq S N		waits until SIOCINQ or SIOCOUTQ tell N
  *
  * Times (of within, nothing, sleep, since) are milliseconds; with `rto` at the end, thousandths of the timeout that

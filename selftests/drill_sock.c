@@ -357,6 +357,19 @@ static void expect_buffer(struct sock *s, const char *what, const char *range)
 		fail("got %u", memory[SK_MEMINFO_RMEM_ALLOC]);
 }
 
+/* `rcvbuf S N`: SO_RCVBUF, so that what has arrived takes one Nth of it. */
+static void fit_buffer(struct sock *s, int times)
+{
+	uint32_t memory[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(memory);
+	int size;
+
+	check_result(getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, memory, &len), NULL);
+	/* The kernel doubles it. */
+	size = memory[SK_MEMINFO_RMEM_ALLOC] * times / 2;
+	check_result(setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), NULL);
+}
+
 /* `rto S A..B`: the timeout, backoff included. */
 static void expect_rto(struct sock *s, const char *range)
 {
@@ -457,6 +470,8 @@ bool socket_command(char **word, int words, const char *result)
 		check_result(value ? -1 : 0, word[2]);
 	} else if (!strcmp(what, "buffer") && words == 4) {
 		expect_buffer(find(word[1]), word[2], word[3]);
+	} else if (!strcmp(what, "rcvbuf") && words == 3) {
+		fit_buffer(find(word[1]), number(word[2]));
 	} else if (!strcmp(what, "rto") && words == 3) {
 		expect_rto(find(word[1]), word[2]);
 	} else if (!strcmp(what, "inq") && words == 3) {

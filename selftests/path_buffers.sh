@@ -8,7 +8,7 @@ set -euo pipefail
 . "${0%/*}/paths.sh"
 # shellcheck source-path=SCRIPTDIR source=talk.sh
 . "${0%/*}/talk.sh"
-begin 9
+begin 10
 setup_ns host hungry
 
 # burst N TIME PAUSE: so many segments of 1400 octets after PAUSE ms, each acknowledged and read at once; the peer's clock
@@ -88,6 +88,19 @@ $behind
 buffer C rmem 30000..42000
 close C
 > FA seq 1
+EOF
+
+# Each is a packet of its own behind a gap of its own; the last of them fills the buffer to the octet.
+behind_gaps=$(for ((i = 2; i <= 12; i++)); do printf '< PA seq %d len 1\n> A seq 1 ack 1\n' $((2 * i)); done)
+prove 'what fills a gap is taken where what waits behind it takes all of the buffer' <<EOF
+$in_established
+< PA seq 2 len 1
+> A seq 1 ack 1
+rcvbuf C 12
+$behind_gaps
+< PA seq 1 len 1
+> A seq 1 ack 3
+inq C 2
 EOF
 
 prove 'a reader that never reads: the window closes, what is beyond is refused, and all goes on when it reads' <<EOF

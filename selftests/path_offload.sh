@@ -132,6 +132,20 @@ large() { moved "$1" && [ "$came" -lt $((segments / 4)) ] && [ "$left" -lt $((se
 cut_by_router() { moved "$1" && [ "$came" -lt $((segments / 4)) ] && [ "$left" -ge "$segments" ]; }
 # cut_by_sender FAMILY: nothing large comes to the router.
 cut_by_sender() { moved "$1" && [ "$came" -ge "$segments" ]; }
+# cut_and_summed: nothing large comes to the router, and each segment has its checksum: behind it there may be a card that does not know
+# that one is still to be computed.
+cut_and_summed() {
+	local pid result=0
+	: >"$work/sums"
+	in_ns "$router" "$here/sums" v1 "$proto" >"$work/sums" 2>&1 &
+	pid=$!
+	wait_until 10 says "$work/sums" listening && cut_by_sender 4 || result=1
+	# Not the wrapper of it.
+	pkill -TERM -x sums && wait $pid || result=1
+	cat "$work/sums"
+	says "$work/sums" ' 0 wrong' && ! says "$work/sums" $'
+0 right' && return $result
+}
 # offload NS DEVICE FEATURE on|off ..
 offload() { in_ns "$1" ethtool -K "${@:2}" >"$work/output"; }
 
@@ -152,7 +166,7 @@ check 'a device that computes no checksums gets segments with theirs, IPv4' cut_
 check 'the same, IPv6' cut_by_router 6
 offload "$router" v0 tx on sg on tso on tx-sctp-segmentation on
 offload "$server" v1 tx-sctp-segmentation off
-check 'a device of the sender that can cut TCP, but not all, gets segments, IPv4' cut_by_sender 4
+check 'MUST-2: a device of the sender that can cut TCP, but not all, gets segments with their checksums, IPv4' cut_and_summed
 offload "$server" v1 tx off
 check 'a device of the sender that can nothing gets segments, IPv6' cut_by_sender 6
 offload "$server" v1 tx on sg on tso on tx-sctp-segmentation on

@@ -219,7 +219,12 @@ __rust_helper bool rtcpfsm_rcvbuf_is_locked(const struct sock *sk) { return sk->
 __rust_helper bool rtcpfsm_under_memory_pressure(const struct sock *sk) { return sk_under_memory_pressure(sk); }
 __rust_helper bool rtcpfsm_memory_is_of_cgroup(const struct sock *sk) { return mem_cgroup_sk_enabled(sk); }
 __rust_helper void rtcpfsm_sk_forward_alloc_add(struct sock *sk, int size) { sk_forward_alloc_add(sk, size); }
-__rust_helper void rtcpfsm_sk_memory_allocated_add(const struct sock *sk, int pages) { sk_memory_allocated_add(sk, pages); }
+__rust_helper void rtcpfsm_sk_memory_allocated_add(const struct sock *sk, int pages)
+{
+	/* As sk_forced_mem_schedule(): what is not taken off when it is given back is not counted. */
+	if (!sk->sk_bypass_prot_mem)
+		sk_memory_allocated_add(sk, pages);
+}
 __rust_helper void rtcpfsm_sk_rmem_add(struct sock *sk, int size)
 {
 	atomic_add(size, &sk->sk_rmem_alloc);

@@ -26,7 +26,11 @@ __rust_helper void *rtcpfsm_skb_put(struct sk_buff *skb, unsigned int len) { ret
 __rust_helper void *rtcpfsm_skb_push(struct sk_buff *skb, unsigned int len) { return skb_push(skb, len); }
 __rust_helper bool rtcpfsm_pskb_may_pull(struct sk_buff *skb, unsigned int len) { return pskb_may_pull(skb, len); }
 __rust_helper void rtcpfsm_skb_reset_transport_header(struct sk_buff *skb) { skb_reset_transport_header(skb); }
-__rust_helper void rtcpfsm_skb_dst_drop(struct sk_buff *skb) { skb_dst_drop(skb); }
+__rust_helper void rtcpfsm_skb_way_drop(struct sk_buff *skb)
+{
+	skb_dst_drop(skb);
+	secpath_reset(skb);
+}
 __rust_helper int rtcpfsm_skb_iif(const struct sk_buff *skb, bool v6) { return v6 ? inet6_iif(skb) : inet_iif(skb); }
 __rust_helper int rtcpfsm_skb_sdif(const struct sk_buff *skb, bool v6) { return v6 ? inet6_sdif(skb) : inet_sdif(skb); }
 __rust_helper bool rtcpfsm_skb_to_unicast(const struct sk_buff *skb, bool v6)
@@ -153,6 +157,28 @@ __rust_helper void rtcpfsm_skb_set_gso(struct sk_buff *skb, u32 type, u16 size, 
 }
 __rust_helper u32 rtcpfsm_skb_gso_type(const struct sk_buff *skb) { return skb_shinfo(skb)->gso_type; }
 __rust_helper bool rtcpfsm_skb_gso_ok(struct sk_buff *skb, u64 features) { return skb_gso_ok(skb, features); }
+__rust_helper struct sk_buff *rtcpfsm_skb_segment(struct sk_buff *skb, netdev_features_t features)
+{
+	struct sock *sk = skb->destructor == sock_wfree ? skb->sk : NULL;
+	struct sk_buff *segments, *segment;
+
+	if (!sk)
+		return skb_segment(skb, features);
+	/* It would give the memory of all to the last: each segment is charged for its own, and the whole until it is freed. */
+	skb->destructor = NULL;
+	skb->sk = NULL;
+	segments = skb_segment(skb, features);
+	skb->sk = sk;
+	skb->destructor = sock_wfree;
+	if (IS_ERR(segments))
+		return segments;
+	for (segment = segments; segment; segment = segment->next) {
+		segment->sk = sk;
+		segment->destructor = sock_wfree;
+		refcount_add(segment->truesize, &sk->sk_wmem_alloc);
+	}
+	return segments;
+}
 __rust_helper void rtcpfsm_skb_segment_checksum(struct sk_buff *skb, __sum16 pseudo)
 {
 	struct tcphdr *th = tcp_hdr(skb);

@@ -406,6 +406,12 @@ impl<L: RecordList> Tcb<L> {
         self.rcv_buf = self.settings.clamp_window(whole);
     }
 
+    /// There is memory for the packet that comes. The next one is taken then, also where there is no room beyond it: what fills a gap
+    /// must not wait for what is behind it.
+    pub(crate) fn spare_receive_space(&mut self) {
+        self.rcv_space = self.rcv_space.max(1);
+    }
+
     /// Tells how much of the receive buffer is free, in octets. To be called before each `on_segment`, `next_segment`
     /// and `UserCall::Read`.
     #[inline]

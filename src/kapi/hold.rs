@@ -129,7 +129,7 @@ impl<P: Protocol> Guard<'_, P> {
     pub(crate) fn receive_queue_append(&mut self, skb: Skb, skip: u32, len: u32) {
         let note = ReceiveNote::new(&skb, skip, len, 0);
         // SAFETY: The packet is ours.
-        unsafe { bindings::rtcpfsm_skb_dst_drop(skb.raw()) };
+        unsafe { bindings::rtcpfsm_skb_way_drop(skb.raw()) };
         self.append(skb, note, false);
     }
 
@@ -214,7 +214,7 @@ impl<P: Protocol> Guard<'_, P> {
         skb.write_note(note);
         // SAFETY: The packet is ours, the socket locked by us.
         unsafe {
-            bindings::rtcpfsm_skb_dst_drop(skb.raw());
+            bindings::rtcpfsm_skb_way_drop(skb.raw());
             bindings::rtcpfsm_skb_set_owner_r(skb.raw(), self.sk().raw());
         }
         let state = self.hold_state_mut();

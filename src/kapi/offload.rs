@@ -190,12 +190,12 @@ unsafe fn cut<H: Handler>(
         unsafe { bindings::rtcpfsm_skb_set_gso(skb, kind, piece as u16, count) };
         return Ok(core::ptr::null_mut());
     }
-    // A device that knows the checksums of TCP alone does not compute ours.
-    let features = features & !(bindings::RTCPFSM_F_TCP_CSUM | bindings::RTCPFSM_F_GSO_PARTIAL);
+    // The checksums are computed here: a device on the way may know those of TCP alone, and take ours for one of them.
+    let features = features & !(bindings::RTCPFSM_F_CSUM | bindings::RTCPFSM_F_GSO_PARTIAL);
     // SAFETY: The header is linear; `skb_segment` wants the data behind it.
     let segments = unsafe {
         layout::pull(skb, header_len);
-        kernel::error::from_err_ptr(bindings::skb_segment(skb, features))?
+        kernel::error::from_err_ptr(bindings::rtcpfsm_skb_segment(skb, features))?
     };
     let (mut next, mut offset) = (NonNull::new(segments), 0);
     while let Some(segment) = next {

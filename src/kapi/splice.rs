@@ -48,12 +48,11 @@ impl<P: Protocol> Guard<'_, P> {
     ///
     /// `EIO`: memory that cannot be lent (the allocator's), or none; `EFAULT`. Nothing was queued then.
     pub(crate) fn send_queue_splice(&mut self, message: &mut Message<'_>, max: u32) -> Result<u32> {
-        let sk = self.sk().raw();
         if self.sk().wmem_queued() >= self.sk().sndbuf() {
             return Ok(0);
         }
-        // SAFETY: We hold the socket lock.
-        if unsafe { !bindings::rtcpfsm_sk_wmem_schedule(sk, max as i32) } {
+        let max = self.send_memory(max);
+        if max == 0 {
             return Ok(0);
         }
         let tail = self.send_queue_tail();

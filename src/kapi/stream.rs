@@ -53,6 +53,28 @@ impl<P: Protocol> Guard<'_, P> {
         self.send_state_mut().len
     }
 
+    /// Takes memory for at most `octets` more of the send queue; for how many there is some.
+    ///
+    /// As in Linux's TCP, who has nothing queued may always send a little: it is acknowledged soon, and a program that waits for the
+    /// answer goes on while memory is short.
+    #[inline]
+    pub(super) fn send_memory(&mut self, octets: u32) -> u32 {
+        let sk = self.sk().raw();
+        let little = octets.min(ALWAYS_QUEUED);
+        let has_little = self.send_queue_len() == 0 && self.force_memory(little);
+        if has_little && little == octets {
+            return octets;
+        }
+        // SAFETY: We hold the socket lock.
+        if unsafe { bindings::rtcpfsm_sk_wmem_schedule(sk, octets as i32) } {
+            octets
+        } else if has_little {
+            little
+        } else {
+            0
+        }
+    }
+
     /// Copies at most `max` octets of the message to the end of the send queue; how many. 0: the buffer is full.
     ///
     /// # Errors
@@ -71,14 +93,8 @@ impl<P: Protocol> Guard<'_, P> {
         }
         // SAFETY: The refill left a page with room behind `offset`.
         let (page, offset, size) = unsafe { ((*frag).page, (*frag).offset, (*frag).size) };
-        let copy = max.min(size - offset);
-        // As in Linux's TCP, who has nothing queued may always send a little: it is acknowledged soon, and a program that waits for
-        // the answer goes on while memory is short.
-        let little = self.send_queue_len() == 0 && copy <= ALWAYS_QUEUED;
-        // SAFETY: We hold the socket lock.
-        let granted = little && self.force_memory(copy)
-            || unsafe { bindings::rtcpfsm_sk_wmem_schedule(sk, copy as i32) };
-        if !granted {
+        let copy = self.send_memory(max.min(size - offset));
+        if copy == 0 {
             return Ok(0);
         }
         // SAFETY: The page has that room, and nobody else writes there; the message is valid.

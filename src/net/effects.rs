@@ -205,6 +205,10 @@ pub(crate) fn send_due(sk: &mut Locked<'_>) {
     let mut reading = Reading::new();
     let config = sk.sk().per_net().config(&mut reading);
     apply(sk, &Outbox::new(), now, config);
+    if sk.tcb.settings().notsent_lowat(config) != u32::MAX {
+        // What was sent made room for more that is not.
+        sk.wake_writers();
+    }
 }
 
 /// Sends all that is due.

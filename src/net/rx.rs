@@ -215,13 +215,17 @@ pub(super) fn meet(sk: &mut Locked<'_>, mut skb: Skb, segment: &mut Segment, now
     effects::update_room(sk);
     // A reader who is slow loses no ACK, RST or window update: the machine is told that there is no room, and refuses the
     // text alone.
-    if segment.payload_len > 0 && !has_room(sk, &skb, segment.seq) {
-        sk.tcb.set_receive_space(0);
-        sk.room_told = None;
-        // Who waits for more than there is (SO_RCVLOWAT) has to make room.
-        let unread = sk.sk().rcv_queued();
-        if unread > 0 && unread < sk.sk().receive_low_water() {
-            sk.wake_readers();
+    if segment.payload_len > 0 {
+        if has_room(sk, &skb, segment.seq) {
+            sk.tcb.spare_receive_space();
+        } else {
+            sk.tcb.set_receive_space(0);
+            sk.room_told = None;
+            // Who waits for more than there is (SO_RCVLOWAT) has to make room.
+            let unread = sk.sk().rcv_queued();
+            if unread > 0 && unread < sk.sk().receive_low_water() {
+                sk.wake_readers();
+            }
         }
     }
     let next = sk.tcb.receive_next();
