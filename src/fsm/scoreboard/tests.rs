@@ -193,6 +193,138 @@ fn what_is_held_is_not_lost_by_time() {
     assert!(!board.run(|b| b.forget_sacked()));
 }
 
+// RFC 8985 6.1: of two that were sent at one time the one with the higher number was sent later.
+#[test]
+fn of_what_was_sent_at_one_time_the_highest_is_the_newest() {
+    let mut board = Board::default();
+    board.run(|b| b.append(at(7), seq(0), seq(1_000)));
+    board.nxt = 1_000;
+    let mut delivery = Delivery::default();
+    for (left, right) in [(500, 600), (800, 900), (100, 200)] {
+        board.run(|b| b.sack(at(50_000), seq(left), seq(right), 100, &mut delivery));
+    }
+    board.check();
+    assert_eq!(delivery.newest.unwrap().end, seq(900));
+    assert_eq!(delivery.lowest_original, Some(seq(100)));
+}
+
+#[test]
+fn what_was_sent_again_is_newer_than_what_follows_it() {
+    let mut board = Board::with(3);
+    board.run(|b| b.resend(at(40_000), seq(0), seq(100)));
+    let delivery = board.acknowledge(300);
+    let newest = delivery.newest.unwrap();
+    assert_eq!((newest.age, newest.end), (Duration::from_ms(10), seq(100)));
+    let original = delivery.newest_original.unwrap();
+    assert_eq!(
+        (original.age, original.end),
+        (Duration::from_ms(48), seq(300))
+    );
+}
+
+#[test]
+fn what_the_peer_holds_side_by_side_is_one_record() {
+    let mut board = Board::with(6);
+    board.sack(100, 200);
+    board.sack(300, 400);
+    assert_eq!(board.list.as_slice().len(), 6);
+    // Both neighbours of the gap become one with it, however old each of them is.
+    board.sack(200, 300);
+    assert_eq!(board.list.as_slice().len(), 4);
+    let mut board = Board::with(6);
+    board.sack(100, 500);
+    assert_eq!(board.list.as_slice().len(), 3);
+}
+
+#[test]
+fn what_is_sent_again_in_one_segment_is_one_record() {
+    let mut board = Board::with(6);
+    board.run(|b| b.resend(at(40_000), seq(100), seq(500)));
+    board.check();
+    assert_eq!(board.list.as_slice().len(), 3);
+    assert_eq!(board.acknowledge(100).rtt(), Some(Duration::from_ms(50)));
+}
+
+#[test]
+fn what_was_sent_at_different_times_stays_apart() {
+    let mut board = Board::with(3);
+    for (segment, time) in [(0, 40_000), (1, 45_000)] {
+        let left = segment * 100;
+        board.run(|b| b.resend(at(time), seq(left), seq(left + 100)));
+    }
+    board.check();
+    let ages = [100, 200].map(|ack| board.acknowledge(ack).newest.unwrap().age);
+    assert_eq!(ages, [10, 5].map(Duration::from_ms));
+}
+
+#[test]
+fn every_second_segment_of_a_large_flight_may_be_held() {
+    // In one burst, which is one record: each of them divides it.
+    let mut board = Board::default();
+    board.run(|b| b.append(at(0), seq(0), seq(120_000)));
+    board.nxt = 120_000;
+    for segment in (1..1_200).step_by(2) {
+        board.sack(segment * 100, (segment + 1) * 100);
+    }
+    assert_eq!(board.sums.sacked, 60_000);
+}
+
+#[test]
+fn the_head_is_lost_once_and_only_if_it_is_not_held() {
+    let mut board = Board::with(3);
+    assert_eq!(board.run(|b| b.mark_head_lost(60)), 60);
+    board.check();
+    assert_eq!(board.run(|b| b.mark_head_lost(60)), 0);
+    board.check();
+    assert_eq!(board.sums.lost, 60);
+    board.acknowledge(100);
+    board.sack(100, 200);
+    assert_eq!(board.run(|b| b.mark_head_lost(60)), 0);
+    board.check();
+    assert_eq!(board.sums.lost, 0);
+}
+
+#[test]
+fn what_arrives_leaves_what_else_is_lost() {
+    let mut board = Board::with(4);
+    board.run(|b| b.mark_head_lost(100));
+    board.sack(200, 300);
+    assert_eq!(board.sums.lost, 100);
+    // What was lost may be held after all.
+    board.sack(0, 100);
+    assert_eq!((board.sums.lost, board.sums.sacked), (0, 200));
+}
+
+// RFC 1191 6.4.
+#[test]
+fn only_what_was_too_large_goes_again_and_once() {
+    let mut board = Board::with(2);
+    board.run(|b| b.append(at(9_000), seq(200), seq(260)));
+    board.nxt = 260;
+    assert!(!board.run(|b| b.mark_larger_lost(100)));
+    assert!(board.run(|b| b.mark_larger_lost(99)));
+    board.check();
+    assert_eq!(board.sums.lost, 200);
+    assert!(!board.run(|b| b.mark_larger_lost(99)));
+    assert_eq!(board.sums.lost, 200);
+}
+
+#[test]
+fn a_gap_and_an_empty_record_do_not_pass_the_check() {
+    let record = |left, right| Record {
+        left: seq(left),
+        right: seq(right),
+        at_us: 0,
+        marks: 0,
+    };
+    let passes =
+        |records: &[Record], nxt| check(records, Sums::default(), seq(0), seq(nxt)).is_ok();
+    assert!(passes(&[record(0, 100), record(100, 200)], 200));
+    assert!(!passes(&[record(0, 100), record(110, 200)], 200));
+    assert!(!passes(&[record(0, 100), record(100, 100)], 100));
+    assert!(!passes(&[record(0, 100)], 200));
+}
+
 proptest! {
     /// Against one entry for each octet; memory may end at any time.
     #[test]
