@@ -3,6 +3,7 @@
 //! The tests of the machine as a whole, and what they share: a connection with round numbers, and a clock that they set.
 
 mod autotune;
+mod by_time;
 mod close;
 mod congestion;
 mod delayed_acks;
@@ -13,6 +14,7 @@ mod keepalive;
 mod long_lived;
 mod open;
 mod path_mtu;
+mod probes;
 mod random;
 mod reassembly;
 mod recovery;
