@@ -22,6 +22,7 @@ mod retransmit;
 mod settings;
 mod stream;
 mod table;
+mod taken_back;
 mod time_wait;
 mod timestamps;
 mod urgent;
