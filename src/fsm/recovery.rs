@@ -51,8 +51,10 @@ pub(crate) struct Recovery {
     can_undo: bool,
     /// All that was sent again since then arrived twice.
     all_needless: bool,
-    /// There was a recovery: `high_seq` means something.
+    /// There was a recovery of a loss: `high_seq` is RFC 6582's `recover`.
     recovered_once: bool,
+    /// There was a reduction: `high_seq` is where the peer can have heard of it.
+    reduced_once: bool,
     /// Duplicate acknowledgments, where the peer sends no SACKs.
     dup_acks: u8,
     /// RACK.reo_wnd_mult: how much D-SACKs have widened the reordering window.
@@ -103,6 +105,7 @@ impl Recovery {
             can_undo: false,
             all_needless: false,
             recovered_once: false,
+            reduced_once: false,
             dup_acks: 0,
             reo_wnd_mult: 1,
             reo_wnd_persist: REO_WND_PERSIST,
@@ -369,7 +372,7 @@ impl<L: RecordList> Tcb<L> {
     }
 
     /// Whether it is the congestion window that keeps us from sending more (RFC 7661 section 4.1): in slow start, where the
-    /// window doubles, half of it must have been used.
+    /// window doubles, more than half of it must have been used.
     fn is_cwnd_limited(&self, pipe_before: u32) -> bool {
         self.cwnd_limited
             || self.congestion.in_slow_start()
@@ -385,7 +388,8 @@ impl<L: RecordList> Tcb<L> {
         recovery.phase = phase;
         recovery.high_seq = self.snd_nxt;
         recovery.undo_from = self.snd_una;
-        recovery.recovered_once = true;
+        recovery.recovered_once |= phase != Phase::Reduction;
+        recovery.reduced_once = true;
         recovery.can_undo = phase != Phase::Reduction;
         recovery.retransmit_ts = ts;
         recovery.resent = 0;
@@ -417,6 +421,7 @@ impl<L: RecordList> Tcb<L> {
         let (una, recovery) = (self.snd_una, &mut self.recovery);
         if recovery.phase == Phase::Open {
             recovery.recovered_once &= !una.after(recovery.high_seq);
+            recovery.reduced_once &= !una.after(recovery.high_seq);
             recovery.can_undo &= !una.after(recovery.undo_until);
         }
     }
@@ -425,7 +430,7 @@ impl<L: RecordList> Tcb<L> {
     pub(super) fn on_congestion_echo(&mut self, now: Instant, ack: SeqNumber) {
         let flight = self.snd_nxt.distance_from(self.snd_una);
         // The peer echoes one mark until it has our CWR, which the first data after `high_seq` carries.
-        let told = !self.recovery.recovered_once || ack.after(self.recovery.high_seq);
+        let told = !self.recovery.reduced_once || ack.after(self.recovery.high_seq);
         if flight != 0 && told && self.recovery.phase == Phase::Open {
             let mss = self.effective_mss();
             self.congestion.on_ecn(now, flight, mss);
@@ -474,6 +479,7 @@ impl<L: RecordList> Tcb<L> {
         self.scoreboard().unmark_lost();
         self.leave();
         self.recovery.recovered_once = false;
+        self.recovery.reduced_once = false;
     }
 
     /// A timer fired: if the peer held what it waits for, it has thrown that away (RFC 2018 section 8).

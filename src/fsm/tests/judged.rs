@@ -168,6 +168,23 @@ fn an_echo_from_before_our_answer_counts_no_more() {
     assert!(ssthresh(&host) < once);
 }
 
+// RFC 6582 3.2, step 1: `recover` is of the losses, not of the marks.
+#[test]
+fn a_mark_does_not_hide_a_loss_in_the_same_window() {
+    let mut host = open(Config { ecn: 1, ..plain() });
+    host.queue(10_000);
+    rest(&mut host);
+    host.arrive(ece(1_000));
+    assert_eq!(host.tcb.recovery.phase(), Phase::Reduction);
+    let mut sent = Vec::new();
+    for _ in 0..3 {
+        host.arrive(ack(1_000, &[]));
+        sent.extend(sent_at(&host));
+    }
+    assert!(sent.contains(&1_000), "{sent:?}");
+    assert_eq!(host.tcb.recovery.phase(), Phase::Fast);
+}
+
 // RFC 3708 section 3: duplicates of what the recovery sent again, and of nothing else.
 #[test]
 fn a_duplicate_of_something_else_takes_no_recovery_back() {
