@@ -8,6 +8,7 @@
 #include <net/addrconf.h>
 #include <net/dst.h>
 #include <net/ip6_route.h>
+#include <net/l3mdev.h>
 #include <net/transp_v6.h>
 #include <net/xfrm.h>
 
@@ -156,6 +157,7 @@ __rust_helper void rtcpfsm_sk_nospace_done(struct sock *sk)
 __rust_helper void rtcpfsm_xfrm_sk_free_policy(struct sock *sk) { xfrm_sk_free_policy(sk); }
 __rust_helper void rtcpfsm_inet_id_random(struct sock *sk) { atomic_set(&inet_sk(sk)->inet_id, get_random_u16()); }
 __rust_helper bool rtcpfsm_local_port_reserved(struct net *net, u16 port) { return inet_is_local_reserved_port(net, port); }
+__rust_helper bool rtcpfsm_is_of_vrf(struct net *net, int device) { return l3mdev_master_ifindex_by_index(net, device); }
 
 __rust_helper __be32 rtcpfsm_rcv_saddr(const struct inet_sock *inet) { return inet->inet_rcv_saddr; }
 __rust_helper void rtcpfsm_forget_num(struct inet_sock *inet) { inet->inet_num = 0; }

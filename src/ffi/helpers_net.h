@@ -80,6 +80,7 @@ void rtcpfsm_sk_nospace_done(struct sock *sk);
 void rtcpfsm_xfrm_sk_free_policy(struct sock *sk);
 void rtcpfsm_inet_id_random(struct sock *sk);
 bool rtcpfsm_local_port_reserved(struct net *net, u16 port);
+bool rtcpfsm_is_of_vrf(struct net *net, int device);
 
 __be32 rtcpfsm_rcv_saddr(const struct inet_sock *inet);
 void rtcpfsm_forget_num(struct inet_sock *inet);
@@ -104,7 +105,6 @@ bool rtcpfsm_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 void rtcpfsm_skb_reset_transport_header(struct sk_buff *skb);
 void rtcpfsm_skb_way_drop(struct sk_buff *skb);
 int rtcpfsm_skb_iif(const struct sk_buff *skb, bool v6);
-int rtcpfsm_skb_sdif(const struct sk_buff *skb, bool v6);
 bool rtcpfsm_may_grow_sndbuf(const struct sock *sk);
 void rtcpfsm_ecn_capable(struct sock *sk, bool on);
 bool rtcpfsm_skb_to_unicast(const struct sk_buff *skb, bool v6);

@@ -32,7 +32,6 @@ __rust_helper void rtcpfsm_skb_way_drop(struct sk_buff *skb)
 	secpath_reset(skb);
 }
 __rust_helper int rtcpfsm_skb_iif(const struct sk_buff *skb, bool v6) { return v6 ? inet6_iif(skb) : inet_iif(skb); }
-__rust_helper int rtcpfsm_skb_sdif(const struct sk_buff *skb, bool v6) { return v6 ? inet6_sdif(skb) : inet_sdif(skb); }
 __rust_helper bool rtcpfsm_skb_to_unicast(const struct sk_buff *skb, bool v6)
 {
 	return skb->pkt_type == PACKET_HOST &&

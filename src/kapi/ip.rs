@@ -3,6 +3,7 @@
 
 use super::addr::Address;
 use super::guard::Guard;
+use super::layout;
 use super::netns::Net;
 use super::offload::FIXED_HEADER;
 use super::skb::Skb;
@@ -73,6 +74,17 @@ impl IcmpError<'_> {
     pub(crate) fn net(&self) -> &Net {
         // SAFETY: The packet is valid and has a device.
         unsafe { Net::from_ptr(bindings::rtcpfsm_skb_net(self.skb.as_ptr())) }
+    }
+
+    /// As [`Skb::interface`] and [`Skb::enslaved`] tell of a segment.
+    pub(crate) fn interfaces(&self) -> (i32, i32) {
+        // SAFETY: The packet is valid; IP has received it, and routed it.
+        unsafe {
+            (
+                bindings::rtcpfsm_skb_iif(self.skb.as_ptr(), self.v6),
+                layout::sdif(self.skb.as_ptr(), self.v6),
+            )
+        }
     }
 
     fn octets<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {

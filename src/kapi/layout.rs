@@ -109,6 +109,37 @@ pub(super) unsafe fn mark(skb: *const bindings::sk_buff) -> u32 {
     unsafe { word(skb, bindings::RTCPFSM_AT_SKB_MARK) }
 }
 
+/// inet_sdif(), inet6_sdif(): the device of a VRF that the packet came by, or 0.
+///
+/// # Safety
+///
+/// The packet is valid, and IP has received it: its control block is IP's.
+#[inline(always)]
+pub(super) unsafe fn sdif(skb: *const bindings::sk_buff, v6: bool) -> i32 {
+    let (flags_at, slave, device_at) = if v6 {
+        (
+            bindings::RTCPFSM_AT_SKB_V6_FLAGS,
+            bindings::RTCPFSM_V6_L3SLAVE,
+            bindings::RTCPFSM_AT_SKB_V6_IIF,
+        )
+    } else {
+        (
+            bindings::RTCPFSM_AT_SKB_V4_FLAGS,
+            bindings::RTCPFSM_V4_L3SLAVE,
+            bindings::RTCPFSM_AT_SKB_V4_IIF,
+        )
+    };
+    // SAFETY: By this function's contract.
+    unsafe {
+        let flags: u16 = word(skb, flags_at);
+        if flags & slave != 0 {
+            word(skb, device_at)
+        } else {
+            0
+        }
+    }
+}
+
 /// When the packet arrived, in nanoseconds since 1970, or 0.
 ///
 /// # Safety

@@ -52,6 +52,12 @@ impl Net {
         self.as_ptr() as usize
     }
 
+    /// Is the device of this index a VRF, or enslaved to one?
+    pub(crate) fn is_of_vrf(&self, device: u32) -> bool {
+        // SAFETY: The namespace is alive.
+        unsafe { bindings::rtcpfsm_is_of_vrf(self.as_ptr(), device as c_int) }
+    }
+
     /// Is this port kept from being chosen by the kernel (net.ipv4.ip_local_reserved_ports)?
     pub(crate) fn port_is_reserved(&self, port: u16) -> bool {
         // SAFETY: The namespace is alive.

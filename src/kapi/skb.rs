@@ -240,15 +240,17 @@ impl Skb {
         }
     }
 
-    /// Index of the interface that it arrived on, and of the enslaved one below (0: none).
-    pub(crate) fn interfaces(&self, v6: bool) -> (i32, i32) {
+    /// Index of the interface that it arrived on: the VRF where that is one of its devices.
+    pub(crate) fn interface(&self, v6: bool) -> i32 {
         // SAFETY: On the receive path, behind routing.
-        unsafe {
-            (
-                bindings::rtcpfsm_skb_iif(self.raw(), v6),
-                bindings::rtcpfsm_skb_sdif(self.raw(), v6),
-            )
-        }
+        unsafe { bindings::rtcpfsm_skb_iif(self.raw(), v6) }
+    }
+
+    /// Index of the device that it arrived on, if that is enslaved to a VRF; 0: it is not.
+    #[inline(always)]
+    pub(crate) fn enslaved(&self, v6: bool) -> i32 {
+        // SAFETY: On the receive path.
+        unsafe { layout::sdif(self.raw(), v6) }
     }
 
     /// The firewall mark that it carries.

@@ -156,7 +156,7 @@ fn enter(sk: &mut Locked<'_>, local: (Address, u16), remote: (Address, u16)) -> 
     let tables = &instance().tables;
     let key = Key::new(sk.sk().net(), local, remote);
     sk.sk().head().set_key(&key, tables.hash(&key));
-    tables.insert_unique(sk.sk())
+    tables.insert_unique(sk.sk().net(), sk.sk())
 }
 
 /// Ends the TIME-WAIT between these ends, if there is one and it gives way: RFC 6191, where timestamps keep its segments
@@ -169,8 +169,9 @@ fn take_over(sk: &Locked<'_>, local: (Address, u16), remote: (Address, u16)) -> 
         return None;
     }
     let net = sk.sk().net();
-    let Some(Object::TimeWait(waiting)) = instance().tables.find(&Key::new(net, local, remote))
-    else {
+    let key = Key::new(net, local, remote);
+    let device = sk.sk().head().bound_device();
+    let Some(Object::TimeWait(waiting)) = instance().tables.find_in_place(net, &key, device) else {
         return None;
     };
     let mut out = Outbox::new();

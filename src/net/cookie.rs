@@ -114,7 +114,7 @@ pub(super) fn take<'a>(
         shared.give_back(slot);
         return ControlFlow::Break(Taken::Done);
     };
-    if !instance().tables.insert_unique(&*sk) {
+    if !instance().tables.insert_unique(net, &*sk) {
         // The same ACK on another CPU was first.
         discard(&sk);
         shared.give_back(slot);

@@ -79,7 +79,10 @@ pub(crate) fn error(message: &Message<'_>) {
         // No segment is larger than this.
         mtu: message.mtu().min(u32::from(u16::MAX)) as u16,
     };
-    match instance().tables.find(&key) {
+    match instance()
+        .tables
+        .find_quoted(net, &key, message.interfaces())
+    {
         Some(Object::Socket(sk)) => {
             if !message.is_near(&sk) {
                 return sk.per_net().counters().drop(DropReason::Policy);

@@ -281,7 +281,7 @@ impl PerNet {
         }
     }
 
-    /// May a listener that is bound to no device take what came by a device of a VRF?
+    /// May what is bound to no device take what came by a device of a VRF?
     pub(crate) fn unbound_take_from_vrfs(&self) -> bool {
         self.settings.get(at::L3MDEV_ACCEPT) != 0
     }

@@ -199,7 +199,7 @@ pub(crate) fn open(
             .set_flags(listener.head().flags() & flag::V6, true);
         request.head().set_bound_device(interface as u32);
         let opened = shared.add_request(&request, max).and_then(|()| {
-            if instance().tables.insert_unique(&*request) {
+            if instance().tables.insert_unique(net, &*request) {
                 return Ok(());
             }
             // The same SYN on another CPU was first.

@@ -40,7 +40,8 @@ impl Arrived<'_> {
     /// Index of the interface that it arrived on, and of the enslaved one below (0: none). Not of what was in a backlog.
     #[inline]
     pub(crate) fn interfaces(&self) -> (i32, i32) {
-        self.skb.interfaces(!self.key.remote.is_v4())
+        let v6 = !self.key.remote.is_v4();
+        (self.skb.interface(v6), self.skb.enslaved(v6))
     }
 }
 

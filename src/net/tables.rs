@@ -65,37 +65,49 @@ impl Tables {
         self.ports.lock(hash::port_hash(key) << 1)
     }
 
-    /// The object of this connection.
-    pub(crate) fn find(&self, key: &Key) -> Option<Object> {
-        let hash = self.hash(key);
-        self.connections.find(hash, |head| head.matches(key, hash))
-    }
-
-    /// The object of the connection that a segment from one of these interfaces belongs to (SO_BINDTODEVICE).
+    /// The object of the connection that a segment from one of these interfaces belongs to (SO_BINDTODEVICE, VRFs).
     #[inline]
     pub(crate) fn find_for(&self, arrived: &Arrived<'_>) -> Option<Object> {
+        // `takes`, cut short where there are no devices to compare, as nearly always.
+        let enslaved = arrived.skb.enslaved(!arrived.key.remote.is_v4());
         self.connections.find(arrived.hash, |head| {
-            head.matches(&arrived.key, arrived.hash) && takes(head, || arrived.interfaces())
+            head.matches(&arrived.key, arrived.hash)
+                && (head.bound_device() | enslaved as u32 == 0 || takes_arrived(head, arrived))
+        })
+    }
+
+    /// The object of the connection that an ICMP error from these interfaces is about.
+    pub(crate) fn find_quoted(
+        &self,
+        net: &Net,
+        key: &Key,
+        interfaces: (i32, i32),
+    ) -> Option<Object> {
+        let hash = self.hash(key);
+        self.connections.find(hash, |head| {
+            head.matches(key, hash) && takes(head, net, interfaces)
+        })
+    }
+
+    /// The object that stands where one with this key and this device (0: none) would.
+    pub(crate) fn find_in_place(&self, net: &Net, key: &Key, device: u32) -> Option<Object> {
+        let hash = self.hash(key);
+        self.connections.find(hash, |head| {
+            head.matches(key, hash) && devices_meet(net, head.bound_device(), device)
         })
     }
 
     /// The listener for this segment: a socket bound to the very address before one bound to all, IPv4's own before one of
-    /// both families (as Linux chooses). Of several equal ones (SO_REUSEPORT) the connection's hash decides. What came by a device of
-    /// a VRF is for sockets bound to one of the two, unless `l3mdev_accept` lets others have it.
+    /// both families (as Linux chooses). Of several equal ones (SO_REUSEPORT) the connection's hash decides.
     pub(crate) fn find_listener(&self, arrived: &Arrived<'_>) -> Option<ARef<Socket>> {
         let (key, interfaces) = (&arrived.key, arrived.interfaces());
-        let unbound_take =
-            interfaces.1 == 0 || PerNet::of(arrived.skb.net()).unbound_take_from_vrfs();
+        let net = arrived.skb.net();
         let found = self.listeners.find_best(hash::port_hash(key), |head| {
-            if !head.has_port(key.net, key.local_port()) || !takes(head, || interfaces) {
+            if !head.has_port(key.net, key.local_port()) || !takes(head, net, interfaces) {
                 return 0;
             }
             // One that has stopped may have led the search to connections.
             if !head.has(flag::LISTENING) {
-                return 0;
-            }
-            let is_bound = head.bound_device() != 0;
-            if !is_bound && !unbound_take {
                 return 0;
             }
             let its = head.local();
@@ -120,7 +132,7 @@ impl Tables {
                 return 0;
             };
             // Above the low bits stands what decides; they spread the connections over equal ones.
-            let rank = address + u32::from(is_bound);
+            let rank = address + u32::from(head.bound_device() != 0);
             (rank << 16) | u32::from(head.bid(arrived.hash))
         })?;
         match found {
@@ -140,14 +152,15 @@ impl Tables {
         bucket.replace(old.head(), new)
     }
 
-    /// Adds an object to the table of connections, unless one with its key is there.
-    pub(crate) fn insert_unique(&self, object: &impl Hashable<Rtcpfsm>) -> bool {
+    /// Adds an object to the table of connections, unless one with its key is there that one segment could be for as well.
+    pub(crate) fn insert_unique(&self, net: &Net, object: &impl Hashable<Rtcpfsm>) -> bool {
         let (key, hash) = (object.head().key(), object.head().hash());
+        let device = object.head().bound_device();
         let bucket = self.connections.lock(hash);
-        if bucket
-            .walk(|head| head.matches(&key, hash).then_some(()))
-            .is_some()
-        {
+        let in_place = |head: &Head| {
+            head.matches(&key, hash) && devices_meet(net, head.bound_device(), device)
+        };
+        if bucket.walk(|head| in_place(head).then_some(())).is_some() {
             return false;
         }
         bucket.insert(object);
@@ -185,13 +198,26 @@ impl Tables {
     }
 }
 
-/// Is the object bound to no device, or to one of these (that of arrival, and the one that it is enslaved to)?
+/// Is the object bound to the interface of arrival or to the one enslaved to it, a VRF (0: none is)? What came by a VRF is not for
+/// one that is bound to no device, unless it may be (`l3mdev_accept`). As Linux's inet_bound_dev_eq().
 #[inline]
-fn takes(head: &Head, interfaces: impl Fn() -> (i32, i32)) -> bool {
-    let device = head.bound_device() as i32;
-    if device == 0 {
+fn takes(head: &Head, net: &Net, (interface, enslaved): (i32, i32)) -> bool {
+    match head.bound_device() as i32 {
+        0 => enslaved == 0 || PerNet::of(net).unbound_take_from_vrfs(),
+        device => device == enslaved || device == interface,
+    }
+}
+
+#[cold]
+fn takes_arrived(head: &Head, arrived: &Arrived<'_>) -> bool {
+    takes(head, arrived.skb.net(), arrived.interfaces())
+}
+
+/// Could one segment be for an object of this device and for one of that (0: bound to none)?
+fn devices_meet(net: &Net, a: u32, b: u32) -> bool {
+    if a == b {
         return true;
     }
-    let (upper, lower) = interfaces();
-    device == upper || device == lower
+    // With one of the two 0 that is the other.
+    a.min(b) == 0 && (PerNet::of(net).unbound_take_from_vrfs() || !net.is_of_vrf(a.max(b)))
 }
