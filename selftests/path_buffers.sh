@@ -8,7 +8,7 @@ set -euo pipefail
 . "${0%/*}/paths.sh"
 # shellcheck source-path=SCRIPTDIR source=talk.sh
 . "${0%/*}/talk.sh"
-begin 10
+begin 12
 setup_ns host hungry
 
 # burst N TIME PAUSE: so many segments of 1400 octets after PAUSE ms, each acknowledged and read at once; the peer's clock
@@ -203,5 +203,34 @@ recv C 5600
 < A len 1400
 > A ack 8401
 EOF
+echo "$least" "$some" "$most" >/proc/sys/net/rtcpfsm/mem
+
+# probes N: data for a peer whose window is closed, and so many answered probes, from 0.2 s on at doubling distances.
+probes() {
+	local i
+	printf '%s\n' "$in_syn_received" '< A win 0' 'accept L C' 'send C 8000'
+	for ((i = 0; i < $1; i++)); do printf '> A seq 1 ack 1 len 1\n< A ack 1 win 0\n'; done
+}
+(sleep 2.5 && echo 0 0 0 >/proc/sys/net/rtcpfsm/mem) &
+prove 'sysctl mem: beyond the limit a connection that has data to send is reset when its program closes it' <<EOF
+$(probes 4)
+sleep 2000
+close C
+> R
+state CLOSED
+count reset too-many-orphans +1
+EOF
+wait $!
+echo "$least" "$some" "$most" >/proc/sys/net/rtcpfsm/mem
+(sleep 9 && echo 0 0 0 >/proc/sys/net/rtcpfsm/mem) &
+prove 'sysctl mem: beyond the limit probes keep no connection whose program has closed it' <<EOF
+$(probes 5)
+close C
+> nothing 1000
+> R within 2000..8000
+state CLOSED
+count reset too-many-orphans +1
+EOF
+wait $!
 echo "$least" "$some" "$most" >/proc/sys/net/rtcpfsm/mem
 finish

@@ -218,6 +218,11 @@ __rust_helper bool rtcpfsm_rcvbuf_is_fixed(const struct sock *sk)
 	return sk->sk_userlocks & SOCK_RCVBUF_LOCK || sk_under_memory_pressure(sk);
 }
 __rust_helper bool rtcpfsm_rcvbuf_is_locked(const struct sock *sk) { return sk->sk_userlocks & SOCK_RCVBUF_LOCK; }
+/* As TCP's tcp_out_of_memory(), which is not exported. */
+__rust_helper bool rtcpfsm_out_of_memory(const struct sock *sk)
+{
+	return sk->sk_wmem_queued > SOCK_MIN_SNDBUF && sk_memory_allocated(sk) > sk_prot_mem_limits(sk, 2);
+}
 __rust_helper bool rtcpfsm_under_memory_pressure(const struct sock *sk) { return sk_under_memory_pressure(sk); }
 __rust_helper bool rtcpfsm_memory_is_of_cgroup(const struct sock *sk) { return mem_cgroup_sk_enabled(sk); }
 __rust_helper void rtcpfsm_sk_forward_alloc_add(struct sock *sk, int size) { sk_forward_alloc_add(sk, size); }

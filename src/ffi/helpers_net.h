@@ -116,6 +116,7 @@ void rtcpfsm_skb_rb_link(struct sk_buff *skb, struct rb_node *parent, struct rb_
 void rtcpfsm_skb_rb_unlink(struct sk_buff *skb, struct rb_root *root);
 bool rtcpfsm_rcvbuf_is_fixed(const struct sock *sk);
 bool rtcpfsm_rcvbuf_is_locked(const struct sock *sk);
+bool rtcpfsm_out_of_memory(const struct sock *sk);
 bool rtcpfsm_under_memory_pressure(const struct sock *sk);
 bool rtcpfsm_memory_is_of_cgroup(const struct sock *sk);
 void rtcpfsm_sk_forward_alloc_add(struct sock *sk, int size);

@@ -453,6 +453,12 @@ impl<P: Protocol> Sock<P> {
             || unsafe { bindings::rtcpfsm_under_memory_pressure(self.raw()) }
     }
 
+    /// Is the memory of all sockets used up, while this one's send queue has more of it than the least?
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        // SAFETY: The socket is alive.
+        unsafe { bindings::rtcpfsm_out_of_memory(self.raw()) }
+    }
+
     /// Is a third of the send buffer free (as Linux's sk_stream_is_writeable())?
     pub(crate) fn is_writable(&self) -> bool {
         let queued = self.wmem_queued();

@@ -139,6 +139,11 @@ impl Protocol for Rtcpfsm {
     }
 
     fn on_timer(sk: &mut Locked<'_>) {
+        // A peer that answers probes of its closed window could keep what nobody waits for any more for ever.
+        if sk.orphan.is_some() && sk.sk().is_out_of_memory() {
+            let _ = effects::user(sk, fsm::UserCall::OrphanLimit);
+            return;
+        }
         effects::run(sk, |tcb, now, config, out| tcb.on_timer(now, config, out));
     }
 }

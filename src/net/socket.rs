@@ -131,7 +131,8 @@ impl Operations for Rtcpfsm {
             let per_net = sk.per_net();
             let orphans = per_net.orphan_born();
             owned.orphan = Some(sk.clone());
-            if orphans > per_net.config(&mut Reading::new()).max_orphans {
+            let max = per_net.config(&mut Reading::new()).max_orphans;
+            if orphans > max || sk.is_out_of_memory() {
                 let _ = effects::user(&mut owned, UserCall::OrphanLimit);
             }
         }
