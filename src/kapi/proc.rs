@@ -6,6 +6,7 @@
 //! hash buckets is a file with a row for each bucket: whatever comes and goes, an object that stays is shown exactly once.
 
 use super::netns::Net;
+use super::wait;
 use crate::src::ffi::bindings;
 use core::marker::PhantomData;
 use kernel::error::from_result;
@@ -117,8 +118,7 @@ unsafe fn settle<R: Rows>(m: *mut bindings::seq_file, at: *mut bindings::loff_t)
         position += 1;
         // A large table may be empty for long stretches.
         if position % ROWS_IN_A_ROW == 0 {
-            // SAFETY: By this function's contract.
-            unsafe { bindings::rtcpfsm_cond_resched() };
+            wait::reschedule();
         }
     }
     *at = bindings::loff_t::try_from(position).unwrap_or(bindings::loff_t::MAX);

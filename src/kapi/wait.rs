@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Sleeping on a socket: the lock is released meanwhile, packets are handled, and the condition is asked again.
+//! Sleeping on a socket: the lock is released meanwhile, packets are handled, and the condition is asked again; and long work that
+//! lets others run.
 
 use super::guard::Guard;
 use super::sock::{Protocol, Sock};
 use crate::src::ffi::bindings;
 use kernel::ffi::c_long;
 use kernel::prelude::*;
+
+/// Lets others run, if they want to. Process context, no lock is held.
+pub(crate) fn reschedule() {
+    // SAFETY: Process context without a lock, as said; a debug kernel tells where that is not so.
+    unsafe { bindings::rtcpfsm_cond_resched() };
+}
 
 /// How long a call may still wait, in jiffies; zero: not at all.
 pub(crate) struct Patience(c_long);

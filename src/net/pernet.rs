@@ -322,6 +322,11 @@ impl PerNet {
         false
     }
 
+    /// Are there any? Each is counted before it stands in a table, and until it stands in none.
+    pub(crate) fn has_time_waits(&self) -> bool {
+        self.time_waits.load(Relaxed) != 0
+    }
+
     /// Gives that place back.
     pub(crate) fn time_wait_ends(&self) {
         self.time_waits.fetch_add(u32::MAX, Relaxed);

@@ -14,6 +14,7 @@ use crate::src::kapi::lock::lock_class;
 use crate::src::kapi::lock::Class;
 use crate::src::kapi::netns::Net;
 use crate::src::kapi::random;
+use crate::src::kapi::wait;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 
@@ -32,6 +33,9 @@ pub(crate) struct Tables {
 const LISTENER_BITS: u32 = 12;
 /// Of the table of ports, at least and at most: as many as there are for connections, but one for each port is enough.
 const PORT_BITS: (u32, u32) = (12, 16);
+
+/// How many buckets are looked at before others may run.
+const PURGED_AT_ONCE: u32 = 1024;
 
 fn connections_class() -> Class {
     lock_class!(c"rtcpfsm connections")
@@ -176,8 +180,18 @@ impl Tables {
 
     /// Ends every TIME-WAIT of a namespace that goes away. Sockets and requests keep their namespace, so none is left.
     pub(crate) fn purge(&self, net: &Net) {
-        let gone = net.id();
+        let (gone, per_net) = (net.id(), PerNet::of(net));
         for bucket in 0..self.connections.buckets() as u32 {
+            if !per_net.has_time_waits() {
+                return;
+            }
+            if bucket % PURGED_AT_ONCE == 0 {
+                wait::reschedule();
+            }
+            // What stands there, this CPU has seen: it was put there by the last who held the namespace, or before.
+            if self.connections.is_empty(bucket) {
+                continue;
+            }
             loop {
                 let found = {
                     let locked = self.connections.lock(bucket);
