@@ -66,82 +66,99 @@ impl Setting {
     }
 }
 
-/// Rises with each setting that is written, in any directory.
-static CHANGES: Atomic<u32> = Atomic::new(0);
-
-/// A number that is another one after each change of any [`Settings`]: what was made of them before is then out of date.
-#[inline]
-pub(crate) fn changes() -> u32 {
-    CHANGES.load(Acquire)
-}
-
-/// A handler that passes on to the kernel's, and counts a change.
-macro_rules! counting_handler {
-    ($name:ident, $kernels:ident) => {
-        extern "C" fn $name(
-            table: *const bindings::ctl_table,
-            write: c_int,
-            buffer: *mut c_void,
-            len: *mut usize,
-            position: *mut bindings::loff_t,
-        ) -> c_int {
-            // SAFETY: All is passed on as it came.
-            let result = unsafe { bindings::$kernels(table, write, buffer, len, position) };
-            if write != 0 {
-                // Also where it failed: the first integers of a row may be written then.
-                CHANGES.fetch_add(1, Release);
-            }
-            result
-        }
-    };
-}
-
-counting_handler!(integers_handler, proc_dointvec_minmax);
-counting_handler!(unsigned_handler, proc_douintvec);
-
 /// Room for a word and the zero after it, in octets.
 const MAX_WORD: usize = 16;
 
-/// Reads or writes a setting that is a word.
-extern "C" fn word_handler(
+/// Reads or writes a setting.
+///
+/// # Safety
+///
+/// The table is one that [`Settings::new`] made: `extra1` is its form, `extra2` the directory's count of changes. The rest is as the
+/// kernel gives it.
+unsafe extern "C" fn handler(
     table: *const bindings::ctl_table,
     write: c_int,
     buffer: *mut c_void,
     len: *mut usize,
     position: *mut bindings::loff_t,
 ) -> c_int {
-    // SAFETY: The table is one that `Settings::new` made for words: `data` is the word, `extra1` the words.
-    let (value, words) = unsafe {
+    // SAFETY: By this function's contract; both stay as long as the directory, which waits for us before it goes.
+    let (table, form, changes) = unsafe {
         (
-            &*(*table).data.cast::<Word<c_int>>(),
-            *(*table).extra1.cast::<&'static [&'static str]>(),
+            &*table,
+            &*(*table).extra1.cast::<Form>(),
+            &*(*table).extra2.cast::<Atomic<u32>>(),
         )
     };
+    // The kernel's handlers want their own there.
+    let mut own = bindings::ctl_table {
+        procname: table.procname,
+        data: table.data,
+        maxlen: table.maxlen,
+        mode: table.mode,
+        ..Default::default()
+    };
+    let result = match form {
+        Form::Integers { min, max } => {
+            own.extra1 = core::ptr::from_ref(min).cast_mut().cast();
+            own.extra2 = core::ptr::from_ref(max).cast_mut().cast();
+            // SAFETY: A table as the function wants it; the rest is passed on as it came.
+            unsafe { bindings::proc_dointvec_minmax(&own, write, buffer, len, position) }
+        }
+        Form::Unsigned => {
+            // SAFETY: As above.
+            unsafe { bindings::proc_douintvec(&own, write, buffer, len, position) }
+        }
+        Form::Words(words) => {
+            // SAFETY: By this function's contract the data of such a setting is a word.
+            let value = unsafe { &*table.data.cast::<Word<c_int>>() };
+            let mut text = text_of(words, value);
+            own.data = text.as_mut_ptr().cast();
+            own.maxlen = MAX_WORD as c_int;
+            // SAFETY: The table's data is the array, of its length; the rest is passed on as it came.
+            let result = unsafe { bindings::proc_dostring(&own, write, buffer, len, position) };
+            if write != 0 && result == 0 {
+                set_word(words, value, &text)
+            } else {
+                result
+            }
+        }
+    };
+    if write != 0 {
+        // Also where it failed: the first integers of a row may be written then.
+        changes.fetch_add(1, Release);
+    }
+    result
+}
+
+/// The word that is the value, and zeros behind it.
+fn text_of(words: &[&str], value: &Word<c_int>) -> [u8; MAX_WORD] {
     let mut text = [0u8; MAX_WORD];
     let now = words.get(value.load() as usize).unwrap_or(&"");
     for (to, from) in text.iter_mut().take(MAX_WORD - 1).zip(now.bytes()) {
         *to = from;
     }
-    let own = bindings::ctl_table {
-        data: text.as_mut_ptr().cast(),
-        maxlen: MAX_WORD as c_int,
-        ..Default::default()
-    };
-    // SAFETY: The table's data is the array, of its length; the rest is passed on as it came.
-    let result = unsafe { bindings::proc_dostring(&own, write, buffer, len, position) };
-    if write == 0 || result != 0 {
-        return result;
-    }
+    text
+}
+
+/// Makes the word that was written the value, and returns what the kernel is told.
+fn set_word(words: &[&str], value: &Word<c_int>, text: &[u8; MAX_WORD]) -> c_int {
     let end = text.iter().position(|c| *c == 0).unwrap_or(MAX_WORD);
     let written = text.get(..end).unwrap_or_default();
     match words.iter().position(|word| word.as_bytes() == written) {
         Some(place) => {
             value.store(place as c_int);
-            CHANGES.fetch_add(1, Release);
             0
         }
         None => ENOENT.to_errno(),
     }
+}
+
+/// What the tables of a directory point to.
+struct Values<const N: usize> {
+    integers: [Word<c_int>; N],
+    /// Rises with each setting that is written.
+    changes: Atomic<u32>,
 }
 
 /// A directory of settings with `N` integers, in the order of the settings; it disappears when dropped.
@@ -150,7 +167,7 @@ pub(crate) struct Settings<const N: usize> {
     /// What `header` points to.
     _tables: KVec<bindings::ctl_table>,
     /// What `_tables` points to.
-    values: KBox<[Word<c_int>; N]>,
+    values: KBox<Values<N>>,
 }
 
 // SAFETY: The values are words; the rest is the kernel's while it is registered, on whatever CPU.
@@ -171,37 +188,32 @@ impl<const N: usize> Settings<N> {
         settings: &'static [Setting],
         initial: [c_int; N],
     ) -> Result<Self> {
-        let values = KBox::new(initial.map(Word::new), GFP_KERNEL)?;
+        let values = Values {
+            integers: initial.map(Word::new),
+            changes: Atomic::new(0),
+        };
+        let values = KBox::new(values, GFP_KERNEL)?;
         let mut tables = KVec::with_capacity(settings.len(), GFP_KERNEL)?;
-        let mut rest: &[Word<c_int>] = &*values;
+        let mut rest: &[Word<c_int>] = &values.integers;
         for setting in settings {
             let (own, others) = rest.split_at_checked(setting.values).ok_or(EINVAL)?;
             rest = others;
-            let mut table = bindings::ctl_table {
+            let table = bindings::ctl_table {
                 procname: setting.name.as_char_ptr(),
                 data: own.as_ptr().cast_mut().cast(),
                 maxlen: core::mem::size_of_val(own) as c_int,
                 mode: 0o644,
+                proc_handler: Some(handler),
+                extra1: core::ptr::from_ref(&setting.form).cast_mut().cast(),
+                extra2: core::ptr::from_ref(&values.changes).cast_mut().cast(),
                 ..Default::default()
             };
-            match &setting.form {
-                Form::Integers { min, max } => {
-                    table.proc_handler = Some(integers_handler);
-                    table.extra1 = core::ptr::from_ref(min).cast_mut().cast();
-                    table.extra2 = core::ptr::from_ref(max).cast_mut().cast();
-                }
-                Form::Unsigned => table.proc_handler = Some(unsigned_handler),
-                Form::Words(words) => {
-                    table.proc_handler = Some(word_handler);
-                    table.extra1 = core::ptr::from_ref(words).cast_mut().cast();
-                }
-            }
             tables.push(table, GFP_KERNEL)?;
         }
         if !rest.is_empty() {
             return Err(EINVAL);
         }
-        // SAFETY: The tables, and the values and bounds that they point to, stay where they are, on the heap or static, until
+        // SAFETY: The tables, and the values and forms that they point to, stay where they are, on the heap or static, until
         // `drop` has taken the directory away. The kernel writes a value as a whole word, by WRITE_ONCE().
         let header = unsafe {
             bindings::register_net_sysctl_sz(
@@ -221,7 +233,13 @@ impl<const N: usize> Settings<N> {
     /// An integer by its place among all; 0 where there is none.
     #[inline]
     pub(crate) fn get(&self, at: usize) -> c_int {
-        self.values.get(at).map_or(0, |value| value.load())
+        self.values.integers.get(at).map_or(0, |value| value.load())
+    }
+
+    /// A number that is another one after each change: what was made of the settings before is then out of date.
+    #[inline]
+    pub(crate) fn changes(&self) -> u32 {
+        self.values.changes.load(Acquire)
     }
 }
 

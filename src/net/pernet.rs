@@ -12,7 +12,7 @@ use crate::src::kapi::netns::{Net, PerNamespace, Slot};
 use crate::src::kapi::proc::Entry;
 use crate::src::kapi::published::Published;
 use crate::src::kapi::random;
-use crate::src::kapi::sysctl::{self, Setting, Settings};
+use crate::src::kapi::sysctl::{Setting, Settings};
 use crate::src::observe::counters::Counters;
 use crate::src::observe::proc::{Connections, Statistics};
 use kernel::prelude::*;
@@ -223,7 +223,7 @@ impl PerNet {
     /// The settings as they are now.
     #[inline]
     pub(crate) fn config<'a>(&'a self, reading: &'a mut Reading) -> &'a Config {
-        let changes = sysctl::changes();
+        let changes = self.settings.changes();
         match self.config.get(changes, &reading.rcu) {
             Some(config) => config,
             None => reading.own.insert(self.new_config(changes)),
