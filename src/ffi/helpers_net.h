@@ -148,9 +148,9 @@ struct net *rtcpfsm_skb_net(const struct sk_buff *skb);
 
 /* route and output without a socket */
 struct dst_entry *rtcpfsm_route_v4(struct net *net, const struct sock *sk, __be32 saddr, __be32 daddr,
-				   int oif, u32 mark, u8 proto);
+				   __be16 sport, __be16 dport, int oif, u32 mark, u8 proto);
 struct dst_entry *rtcpfsm_route_v6(struct net *net, const struct sock *sk, const struct in6_addr *saddr,
-				   const struct in6_addr *daddr, int oif, u32 mark, u8 proto);
+				   const struct in6_addr *daddr, __be16 sport, __be16 dport, int oif, u32 mark, u8 proto);
 int rtcpfsm_send_v4(struct net *net, struct sk_buff *skb, struct dst_entry *dst, __be32 saddr,
 		    __be32 daddr, u8 tos, int ttl, u8 proto);
 int rtcpfsm_send_v6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,

@@ -30,23 +30,23 @@ static bool way_is_by_ports(const struct sock *sk)
 	return way_is_ruled(sk);
 }
 __rust_helper struct dst_entry *rtcpfsm_route_v4(struct net *net, const struct sock *sk, __be32 saddr, __be32 daddr,
-				   int oif, u32 mark, u8 proto)
+				   __be16 sport, __be16 dport, int oif, u32 mark, u8 proto)
 {
 	struct flowi4 fl4;
 	struct rtable *rt;
 
 	flowi4_init_output(&fl4, oif, mark, sk ? ip_sock_rt_tos(sk) : 0, RT_SCOPE_UNIVERSE, proto,
-			   sk ? inet_sk_flowi_flags(sk) : FLOWI_FLAG_ANYSRC, daddr, saddr, 0, 0,
+			   sk ? inet_sk_flowi_flags(sk) : FLOWI_FLAG_ANYSRC, daddr, saddr, dport, sport,
 			   sock_net_uid(net, sk));
 	rt = ip_route_output_flow(net, &fl4, sk);
 	return IS_ERR(rt) ? ERR_CAST(rt) : &rt->dst;
 }
 __rust_helper struct dst_entry *rtcpfsm_route_v6(struct net *net, const struct sock *sk, const struct in6_addr *saddr,
-				   const struct in6_addr *daddr, int oif, u32 mark, u8 proto)
+				   const struct in6_addr *daddr, __be16 sport, __be16 dport, int oif, u32 mark, u8 proto)
 {
 	struct flowi6 fl6 = {
 		.flowi6_proto = proto, .flowi6_oif = oif, .flowi6_mark = mark,
-		.saddr = *saddr, .daddr = *daddr, .flowi6_uid = sock_net_uid(net, sk),
+		.saddr = *saddr, .daddr = *daddr, .fl6_sport = sport, .fl6_dport = dport, .flowi6_uid = sock_net_uid(net, sk),
 	};
 	struct dst_entry *dst;
 	int error;
@@ -105,7 +105,7 @@ __rust_helper void rtcpfsm_ip_fields(const struct sock *sk, bool v4, u8 *tclass,
 }
 __rust_helper u32 rtcpfsm_dst_mtu(const struct dst_entry *dst) { return dst_mtu(dst); }
 __rust_helper void rtcpfsm_dst_release(struct dst_entry *dst) { dst_release(dst); }
-/* A reference of an IPv4 way that was found without ports, for a connection that is to go it; NULL: its ports may choose another. */
+/* A reference of an IPv4 way of a SYN-ACK, for a connection that is to go it; NULL: rules may have come to choose another for it. */
 __rust_helper struct dst_entry *rtcpfsm_dst_keep(const struct sock *sk, struct dst_entry *dst)
 {
 	return way_is_by_ports(sk) ? NULL : dst_clone(dst);

@@ -3,6 +3,7 @@
 
 use super::addr::{Address, Endpoint};
 use super::guard::Guard;
+use super::hash::Key;
 use super::netns::Net;
 use super::skb::Skb;
 use super::sock::{Protocol, Sock};
@@ -50,7 +51,7 @@ fn checked<T>(pointer: *mut T) -> Result<NonNull<T>> {
 }
 
 impl Route {
-    /// The way from `source` (an address of this host) to `destination`.
+    /// The way of a connection's segments; rules may look at its ports, too.
     ///
     /// `interface`: leave by this one, 0 for any. `listener`: whose options count.
     ///
@@ -60,13 +61,14 @@ impl Route {
     pub(crate) fn find<P: Protocol>(
         net: &Net,
         listener: Option<&Sock<P>>,
-        source: Address,
-        destination: Address,
+        key: &Key,
         interface: i32,
         mark: u32,
         protocol: u8,
     ) -> Result<Self> {
         let sk = listener.map_or(null(), |sk| sk.raw().cast_const());
+        let (source, destination) = (key.local, key.remote);
+        let (sport, dport) = (key.local_port().to_be(), key.remote_port().to_be());
         let (mut traffic_class, mut hop_limit) = (0, -1);
         if let Some(sk) = listener {
             // SAFETY: The socket is alive; racy reads, as the kernel does it.
@@ -87,6 +89,8 @@ impl Route {
                     sk,
                     source.as_v4(),
                     destination.as_v4(),
+                    sport,
+                    dport,
                     interface,
                     mark,
                     protocol,
@@ -96,7 +100,17 @@ impl Route {
             let (s, d) = (source.to_in6(), destination.to_in6());
             // SAFETY: The namespace and the socket are alive.
             unsafe {
-                bindings::rtcpfsm_route_v6(net.as_ptr(), sk, &s, &d, interface, mark, protocol)
+                bindings::rtcpfsm_route_v6(
+                    net.as_ptr(),
+                    sk,
+                    &s,
+                    &d,
+                    sport,
+                    dport,
+                    interface,
+                    mark,
+                    protocol,
+                )
             }
         };
         Ok(Route {
@@ -120,7 +134,8 @@ impl Route {
         unsafe { bindings::rtcpfsm_dst_is_loopback(self.dst.as_ptr()) }
     }
 
-    /// The way for a child of this listener, with whose options it was found; `None`: its ports may choose another, or it is IPv6's.
+    /// The way for a child of this listener, with whose options it was found; `None`: rules may choose another by then, or
+    /// it is IPv6's.
     pub(crate) fn keep<P: Protocol>(&self, listener: &Sock<P>) -> Option<KeptRoute> {
         if !self.destination.is_v4() {
             return None;

@@ -76,8 +76,7 @@ pub(super) fn take<'a>(
     let route = Route::find(
         net,
         Some(&**listener),
-        key.local,
-        key.remote,
+        &key,
         interface,
         listener.mark(),
         instance().protocol,

@@ -153,8 +153,7 @@ pub(crate) fn open(
     let route = Route::find(
         net,
         Some(&**listener),
-        key.local,
-        key.remote,
+        key,
         interface,
         mark,
         instance().protocol,

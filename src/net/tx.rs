@@ -94,9 +94,7 @@ pub(crate) fn send_sockless(
     mark: u32,
 ) -> Result {
     let protocol = instance().protocol;
-    let route = Route::find::<Rtcpfsm>(
-        net, listener, key.local, key.remote, interface, mark, protocol,
-    )?;
+    let route = Route::find::<Rtcpfsm>(net, listener, key, interface, mark, protocol)?;
     send_by(net, route, key, segment)
 }
 
@@ -105,7 +103,7 @@ pub(crate) fn send_reset(net: &Net, arrived: &Arrived<'_>, segment: &SegmentOut)
     let key = &arrived.key;
     let interface = answer_interface(key.remote, arrived.interfaces(), 0);
     let protocol = instance().protocol;
-    let route = Route::find::<Rtcpfsm>(net, None, key.local, key.remote, interface, 0, protocol)?;
+    let route = Route::find::<Rtcpfsm>(net, None, key, interface, 0, protocol)?;
     let diffserv = arrived.skb.diffserv(!key.remote.is_v4());
     send_by(net, route.with_traffic_class(diffserv), key, segment)
 }
