@@ -458,6 +458,39 @@ TEST_F(ip, must_48_must_49_shld_21_shld_22_tos_and_ttl_reach_the_wire_and_may_ch
 	EXPECT_EQ(0x28, tos[2]);
 }
 
+/* The flow label of the SYN of a client without bind(), -1 if there is none. */
+static int flow_label(variant_t *v, const struct end *to)
+{
+	int client = sock_open(v, CLIENT, 0), packets = socket(AF_PACKET, SOCK_DGRAM, htons(ETH_P_ALL));
+	unsigned char ip[20];
+	struct end mine;
+
+	if (client < 0 || packets < 0 || connect(client, &to->sa, to->len))
+		return -1;
+	mine = end_local(client);
+	if (!sniff(packets, v, end_port(&mine), ip))
+		return -1;
+	close(packets);
+	return (ip[1] & 0xf) << 16 | ip[2] << 8 | ip[3];
+}
+
+TEST_F(ip, connections_to_one_port_have_flow_labels_of_their_own)
+{
+	int listener, first, second;
+	struct end at;
+
+	if (variant->domain != AF_INET6 || variant->mapped)
+		SKIP(return, "IPv6 only");
+	listener = sock_listening(variant, 2, &at);
+	ASSERT_LE(0, listener);
+	at = end_local(listener);
+	first = flow_label(variant, &at);
+	second = flow_label(variant, &at);
+	EXPECT_LT(0, first);
+	EXPECT_LT(0, second);
+	EXPECT_NE(first, second);
+}
+
 TEST_F(ip, ioctls_answer_in_each_state)
 {
 	int fd = sock_open(variant, SERVER, 0), value = -1;

@@ -115,7 +115,12 @@ __rust_helper bool rtcpfsm_sk_dst_is_loopback(const struct sock *sk)
 
 	return dst && rtcpfsm_dst_is_loopback(dst);
 }
-__rust_helper void rtcpfsm_ip6_dst_store(struct sock *sk, struct dst_entry *dst) { ip6_dst_store(sk, dst, false, false); }
+/* The flow is what packets are labelled by: the port may not have been known when the way was looked for. */
+__rust_helper void rtcpfsm_ip6_dst_store(struct sock *sk, struct dst_entry *dst)
+{
+	inet_sk(sk)->cork.fl.u.ip6.fl6_sport = inet_sk(sk)->inet_sport;
+	ip6_dst_store(sk, dst, false, false);
+}
 __rust_helper u32 rtcpfsm_sk_uid_value(const struct sock *sk) { return from_kuid_munged(current_user_ns(), sk_uid(sk)); }
 __rust_helper bool rtcpfsm_sk_reuse(const struct sock *sk) { return sk->sk_reuse; }
 __rust_helper bool rtcpfsm_sk_reuseport(const struct sock *sk) { return sk->sk_reuseport; }
