@@ -4,7 +4,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=paths.sh
 . "${0%/*}/paths.sh"
-begin 6
+begin 8
 setup_ns host
 
 fields="
@@ -42,6 +42,25 @@ connect C
 > A seq 1 ack 1 tos 0x20 ttl 9'
 prove 'MUST-48, MUST-49: of an active open, from the SYN on, IPv4' <<<"$active"
 prove 'MUST-48, MUST-49: of an active open, from the SYN on, IPv6' --family 6 <<<"$active"
+
+waiting='
+socket L
+option L tos 0x28
+listen L
+< S
+> SA
+< A
+accept L C
+close C
+> FA
+< A
+< FA
+> A tos 0x28
+state TIME-WAIT
+< FA seq 1
+> A tos 0x28'
+prove 'MUST-48: of a connection in TIME-WAIT, IPv4' <<<"$waiting"
+prove 'MUST-48: of a connection in TIME-WAIT, IPv6' --family 6 <<<"$waiting"
 
 # 0x2a: 0x28 and ECT(0), which is not for an RST.
 reset='

@@ -16,6 +16,7 @@
  *   accept-many COUNT LISTENER           their other ends, accepted.0 ..
  *   close-all PREFIX                     every socket whose name starts so
  *   device NAME                          sockets that are made from now on are bound to it; "none": to none
+ *   mark N, priority N                   theirs (SO_MARK, SO_PRIORITY)
  *
  * RTCPFSM_PROTO names the protocol, 253 if unset. An address with a colon is IPv6.
  */
@@ -45,6 +46,7 @@ static struct {
 static int count;
 static int protocol = 253;
 static char device[16];
+static int mark, priority;
 
 static void answer(const char *format, ...)
 {
@@ -116,7 +118,9 @@ static int new_socket(int family, int flags)
 {
 	int fd = socket(family, SOCK_STREAM | flags, protocol);
 
-	if (fd >= 0 && device[0] && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, strlen(device))) {
+	if (fd >= 0 && ((device[0] && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, strlen(device))) ||
+			(mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark))) ||
+			(priority && setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority))))) {
 		int saved = errno;
 
 		close(fd);
@@ -299,6 +303,9 @@ static void obey(char *line)
 		answer("ok %d", words);
 	} else if (!strcmp(command, "device") && words == 2) {
 		snprintf(device, sizeof(device), "%s", strcmp(a, "none") ? a : "");
+		answer("ok");
+	} else if ((!strcmp(command, "mark") || !strcmp(command, "priority")) && words == 2) {
+		*(command[0] == 'm' ? &mark : &priority) = atoi(a);
 		answer("ok");
 	} else if (words >= 2) {
 		index = find(a);

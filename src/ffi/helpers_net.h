@@ -151,12 +151,20 @@ struct dst_entry *rtcpfsm_route_v4(struct net *net, const struct sock *sk, __be3
 				   __be16 sport, __be16 dport, int oif, u32 mark, u8 proto);
 struct dst_entry *rtcpfsm_route_v6(struct net *net, const struct sock *sk, const struct in6_addr *saddr,
 				   const struct in6_addr *daddr, __be16 sport, __be16 dport, int oif, u32 mark, u8 proto);
+/* What the packets of a way without a socket say, of the options of the listener, if there is one. */
+struct rtcpfsm_fields {
+	u8 tclass;
+	int hops; /* negative: the route's */
+	u32 mark;
+	u32 priority;
+};
 int rtcpfsm_send_v4(struct net *net, struct sk_buff *skb, struct dst_entry *dst, __be32 saddr,
-		    __be32 daddr, u8 tos, int ttl, u8 proto);
+		    __be32 daddr, const struct rtcpfsm_fields *fields, u8 proto);
 int rtcpfsm_send_v6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
-		    const struct in6_addr *saddr, const struct in6_addr *daddr, u8 tclass, int hops,
-		    u8 proto);
-void rtcpfsm_ip_fields(const struct sock *sk, bool v4, u8 *tclass, int *hops);
+		    const struct in6_addr *saddr, const struct in6_addr *daddr,
+		    const struct rtcpfsm_fields *fields, u8 proto);
+void rtcpfsm_ip_fields(const struct sock *sk, bool v4, struct rtcpfsm_fields *fields);
+u32 rtcpfsm_reply_mark(const struct net *net, bool v4, u32 mark);
 u32 rtcpfsm_dst_mtu(const struct dst_entry *dst);
 struct dst_entry *rtcpfsm_dst_keep(const struct sock *sk, struct dst_entry *dst);
 void rtcpfsm_sk_follow(struct sock *sk, struct dst_entry *dst);

@@ -63,45 +63,56 @@ __rust_helper struct dst_entry *rtcpfsm_route_v6(struct net *net, const struct s
 	return xfrm_lookup_route(net, dst, flowi6_to_flowi(&fl6), sk, 0);
 }
 __rust_helper int rtcpfsm_send_v4(struct net *net, struct sk_buff *skb, struct dst_entry *dst, __be32 saddr,
-		    __be32 daddr, u8 tos, int ttl, u8 proto)
+		    __be32 daddr, const struct rtcpfsm_fields *fields, u8 proto)
 {
 	struct iphdr *iph = skb_push(skb, sizeof(*iph));
 
 	skb_reset_network_header(skb);
 	iph->version = 4;
 	iph->ihl = 5;
-	iph->tos = tos;
+	iph->tos = fields->tclass;
 	iph->frag_off = htons(IP_DF);
-	iph->ttl = ttl < 0 ? ip4_dst_hoplimit(dst) : ttl;
+	iph->ttl = fields->hops < 0 ? ip4_dst_hoplimit(dst) : fields->hops;
 	iph->protocol = proto;
 	iph->saddr = saddr;
 	iph->daddr = daddr;
 	/* An atomic datagram (RFC 6864 4.1): its ID means nothing. */
 	iph->id = 0;
 	skb->protocol = htons(ETH_P_IP);
+	skb->mark = fields->mark;
+	skb->priority = fields->priority;
 	skb_dst_set(skb, dst);
 	return ip_local_out(net, NULL, skb);
 }
 __rust_helper int rtcpfsm_send_v6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
-		    const struct in6_addr *saddr, const struct in6_addr *daddr, u8 tclass, int hops, u8 proto)
+		    const struct in6_addr *saddr, const struct in6_addr *daddr, const struct rtcpfsm_fields *fields,
+		    u8 proto)
 {
 	struct ipv6hdr *ip6h = skb_push(skb, sizeof(*ip6h));
 
 	skb_reset_network_header(skb);
-	ip6_flow_hdr(ip6h, tclass, 0);
+	ip6_flow_hdr(ip6h, fields->tclass, 0);
 	ip6h->payload_len = htons(skb->len - sizeof(*ip6h));
 	ip6h->nexthdr = proto;
-	ip6h->hop_limit = hops < 0 ? ip6_dst_hoplimit(dst) : hops;
+	ip6h->hop_limit = fields->hops < 0 ? ip6_dst_hoplimit(dst) : fields->hops;
 	ip6h->saddr = *saddr;
 	ip6h->daddr = *daddr;
 	skb->protocol = htons(ETH_P_IPV6);
+	skb->mark = fields->mark;
+	skb->priority = fields->priority;
 	skb_dst_set(skb, dst);
 	return ip6_local_out(net, NULL, skb);
 }
-__rust_helper void rtcpfsm_ip_fields(const struct sock *sk, bool v4, u8 *tclass, int *hops)
+__rust_helper void rtcpfsm_ip_fields(const struct sock *sk, bool v4, struct rtcpfsm_fields *fields)
 {
-	*tclass = v4 ? READ_ONCE(inet_sk(sk)->tos) : READ_ONCE(inet6_sk(sk)->tclass);
-	*hops = v4 ? READ_ONCE(inet_sk(sk)->uc_ttl) : READ_ONCE(inet6_sk(sk)->hop_limit);
+	fields->tclass = v4 ? READ_ONCE(inet_sk(sk)->tos) : READ_ONCE(inet6_sk(sk)->tclass);
+	fields->hops = v4 ? READ_ONCE(inet_sk(sk)->uc_ttl) : READ_ONCE(inet6_sk(sk)->hop_limit);
+	fields->priority = READ_ONCE(sk->sk_priority);
+}
+/* The mark of an answer to a packet with this one, 0: that of whoever answers. */
+__rust_helper u32 rtcpfsm_reply_mark(const struct net *net, bool v4, u32 mark)
+{
+	return v4 ? IP4_REPLY_MARK(net, mark) : IP6_REPLY_MARK(net, mark);
 }
 __rust_helper u32 rtcpfsm_dst_mtu(const struct dst_entry *dst) { return dst_mtu(dst); }
 __rust_helper void rtcpfsm_dst_release(struct dst_entry *dst) { dst_release(dst); }

@@ -9,7 +9,6 @@ use super::skb::Skb;
 use super::sock::{Protocol, Sock};
 use crate::src::ffi::bindings;
 use core::ptr::{null, NonNull};
-use kernel::ffi::c_int;
 use kernel::prelude::*;
 
 /// A route for a segment that no full socket sends.
@@ -17,16 +16,48 @@ pub(crate) struct Route {
     dst: NonNull<bindings::dst_entry>,
     source: Address,
     destination: Address,
-    /// Type of service or traffic class, as IP_TOS or IPV6_TCLASS of the listener say.
-    traffic_class: u8,
-    /// Time to live or hop limit, as IP_TTL or IPV6_UNICAST_HOPS of the listener say; negative: the route's.
-    hop_limit: c_int,
+    /// The traffic class, the hop limit, the mark and the priority, as the listener's options say.
+    fields: bindings::rtcpfsm_fields,
 }
 
 impl Drop for Route {
     fn drop(&mut self) {
         // SAFETY: We own a reference.
         unsafe { bindings::rtcpfsm_dst_release(self.dst.as_ptr()) };
+    }
+}
+
+fn fields_of<P: Protocol>(
+    sk: Option<&Sock<P>>,
+    to: Address,
+    mark: u32,
+) -> bindings::rtcpfsm_fields {
+    let mut fields = bindings::rtcpfsm_fields {
+        tclass: 0,
+        hops: -1,
+        mark,
+        priority: 0,
+    };
+    if let Some(sk) = sk {
+        // SAFETY: The socket is alive; racy reads, as the kernel does it.
+        unsafe { bindings::rtcpfsm_ip_fields(sk.raw(), to.is_v4(), &mut fields) };
+    }
+    fields
+}
+
+/// The type of service or traffic class of a socket's packets to this address, without the bits of ECN.
+pub(crate) fn traffic_class<P: Protocol>(sk: &Sock<P>, to: Address) -> u8 {
+    fields_of(Some(sk), to, 0).tclass & !3
+}
+
+/// The mark of an answer to a packet with this mark: that one, where the namespace wants it (net.ipv4.fwmark_reflect), else `own`.
+pub(crate) fn reply_mark(net: &Net, to: Address, mark: u32, own: u32) -> u32 {
+    // SAFETY: The namespace is alive; a racy read of a setting, as the kernel does it.
+    let reflected = unsafe { bindings::rtcpfsm_reply_mark(net.as_ptr(), to.is_v4(), mark) };
+    if reflected != 0 {
+        reflected
+    } else {
+        own
     }
 }
 
@@ -53,7 +84,7 @@ fn checked<T>(pointer: *mut T) -> Result<NonNull<T>> {
 impl Route {
     /// The way of a connection's segments; rules may look at its ports, too.
     ///
-    /// `interface`: leave by this one, 0 for any. `listener`: whose options count.
+    /// `interface`: leave by this one, 0 for any. `listener`: whose options count. `mark`: of the packets, too.
     ///
     /// # Errors
     ///
@@ -69,18 +100,7 @@ impl Route {
         let sk = listener.map_or(null(), |sk| sk.raw().cast_const());
         let (source, destination) = (key.local, key.remote);
         let (sport, dport) = (key.local_port().to_be(), key.remote_port().to_be());
-        let (mut traffic_class, mut hop_limit) = (0, -1);
-        if let Some(sk) = listener {
-            // SAFETY: The socket is alive; racy reads, as the kernel does it.
-            unsafe {
-                bindings::rtcpfsm_ip_fields(
-                    sk.raw(),
-                    destination.is_v4(),
-                    &mut traffic_class,
-                    &mut hop_limit,
-                )
-            };
-        }
+        let fields = fields_of(listener, destination, mark);
         let dst = if destination.is_v4() {
             // SAFETY: The namespace and the socket are alive.
             unsafe {
@@ -117,8 +137,7 @@ impl Route {
             dst: checked(dst)?,
             source,
             destination,
-            traffic_class,
-            hop_limit,
+            fields,
         })
     }
 
@@ -148,7 +167,7 @@ impl Route {
     /// The same way for a segment with this type of service or traffic class.
     pub(crate) fn with_traffic_class(self, traffic_class: u8) -> Self {
         let mut this = self;
-        this.traffic_class = traffic_class;
+        this.fields.tclass = traffic_class;
         this
     }
 
@@ -166,8 +185,7 @@ impl Route {
                     this.dst.as_ptr(),
                     this.source.as_v4(),
                     this.destination.as_v4(),
-                    this.traffic_class,
-                    this.hop_limit,
+                    &this.fields,
                     protocol,
                 );
             } else {
@@ -178,8 +196,7 @@ impl Route {
                     this.dst.as_ptr(),
                     &s,
                     &d,
-                    this.traffic_class,
-                    this.hop_limit,
+                    &this.fields,
                     protocol,
                 );
             }

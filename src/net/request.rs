@@ -73,7 +73,7 @@ impl SmallObject for Request {
                 drop(data);
                 let _ = tx::send_sockless(
                     net,
-                    Some(&listener),
+                    &listener,
                     &this.head().key(),
                     &segment,
                     interface,
@@ -116,7 +116,7 @@ pub(crate) fn listen<'a>(listener: &ARef<Socket>, mut arrived: Arrived<'a>) -> T
             };
             per_net.counters().drop(DropReason::ListenAck);
             per_net.counters().reset(reason);
-            let _ = tx::send_reset(net, &arrived, &segment);
+            let _ = tx::send_reset(net, Some(&**listener), &arrived, &segment);
         }
         ListenVerdict::Open => {
             if let Err(reason) = open(listener, &arrived, None) {
@@ -362,7 +362,7 @@ fn send(net: &Net, listener: &Socket, request: &Small<Request>, segment: &Segmen
     };
     let _ = tx::send_sockless(
         net,
-        Some(listener),
+        listener,
         &request.head().key(),
         segment,
         interface,

@@ -346,7 +346,7 @@ fn no_socket(net: &Net, arrived: &Arrived<'_>) {
         Some((segment, reason)) => {
             counters.drop(DropReason::NoSocket);
             counters.reset(reason);
-            let _ = tx::send_reset(net, arrived, &segment);
+            let _ = tx::send_reset(net, None, arrived, &segment);
         }
         None => counters.drop(DropReason::ClosedRst),
     }

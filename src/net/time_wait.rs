@@ -14,6 +14,7 @@ use crate::src::fsm::{
 use crate::src::kapi::hash::Kind;
 use crate::src::kapi::lock::{lock_class, Class};
 use crate::src::kapi::netns::Net;
+use crate::src::kapi::route::{reply_mark, traffic_class};
 use crate::src::kapi::small::{CacheCell, Small, SmallObject};
 use kernel::sync::aref::ARef;
 
@@ -21,6 +22,9 @@ use kernel::sync::aref::ARef;
 pub(crate) struct Waiting {
     machine: TimeWait,
     ended: bool,
+    /// Of the packets of its socket, and so of its own.
+    traffic_class: u8,
+    mark: u32,
 }
 
 /// A counted TIME-WAIT.
@@ -83,6 +87,8 @@ pub(crate) fn enter(sk: &mut Locked<'_>, now: Instant, config: &Config) {
         match Small::new(Waiting {
             machine,
             ended: false,
+            traffic_class: traffic_class(sk.sk(), sk.sk().key().remote),
+            mark: sk.sk().mark(),
         }) {
             Ok(waiting) => {
                 // Its lock keeps those away who find it at once: they may end it when it is let go, and then its life is given up.
@@ -149,6 +155,7 @@ pub(crate) fn segment<'a>(waiting: &WaitingRef, arrived: Arrived<'a>) -> Taken<'
         verdict = TwVerdict::Keep;
     }
     let machine = data.machine;
+    let (traffic_class, mark) = (data.traffic_class, data.mark);
     match verdict {
         TwVerdict::Keep => rearm(waiting, &data.machine),
         TwVerdict::Remove | TwVerdict::Reopen { .. } => end(waiting, &mut data, per_net),
@@ -159,13 +166,14 @@ pub(crate) fn segment<'a>(waiting: &WaitingRef, arrived: Arrived<'a>) -> Taken<'
         if per_net.allows(&reply, now, config) {
             let device = waiting.head().bound_device();
             let interface = tx::answer_interface(arrived.key.remote, arrived.interfaces(), device);
-            let _ = tx::send_sockless(
+            let mark = reply_mark(net, arrived.key.remote, arrived.skb.mark(), mark);
+            let _ = tx::send_waiting(
                 net,
-                None,
                 &arrived.key,
                 &reply.segment,
                 interface,
-                arrived.skb.mark(),
+                mark,
+                traffic_class,
             );
         }
     }

@@ -7,7 +7,7 @@ use crate::src::fsm::SegmentOut;
 use crate::src::kapi::addr::Address;
 use crate::src::kapi::hash::Key;
 use crate::src::kapi::netns::Net;
-use crate::src::kapi::route::Route;
+use crate::src::kapi::route::{reply_mark, Route};
 use crate::src::kapi::skb::Skb;
 use kernel::prelude::*;
 
@@ -82,28 +82,50 @@ fn header(key: &Key, segment: &SegmentOut, payload: usize) -> Option<Skb> {
     Some(skb)
 }
 
-/// Sends a segment without data that no full socket stands behind: a SYN-ACK, an ACK of TIME-WAIT, an RST of either.
+/// Sends a segment without data that a listener stands behind, but no connection's socket: a SYN-ACK, an ACK or RST of a request.
 ///
 /// `interface`: where the segment that is answered came in, for answers to link-local addresses.
 pub(crate) fn send_sockless(
     net: &Net,
-    listener: Option<&Socket>,
+    listener: &Socket,
     key: &Key,
     segment: &SegmentOut,
     interface: i32,
     mark: u32,
 ) -> Result {
     let protocol = instance().protocol;
-    let route = Route::find::<Rtcpfsm>(net, listener, key, interface, mark, protocol)?;
+    let route = Route::find(net, Some(listener), key, interface, mark, protocol)?;
     send_by(net, route, key, segment)
 }
 
-/// Sends the RST that answers a segment for which there is no connection. As in Linux, it has the segment's Diffserv field.
-pub(crate) fn send_reset(net: &Net, arrived: &Arrived<'_>, segment: &SegmentOut) -> Result {
+/// Sends an ACK of TIME-WAIT.
+pub(crate) fn send_waiting(
+    net: &Net,
+    key: &Key,
+    segment: &SegmentOut,
+    interface: i32,
+    mark: u32,
+    traffic_class: u8,
+) -> Result {
+    let protocol = instance().protocol;
+    let route = Route::find::<Rtcpfsm>(net, None, key, interface, mark, protocol)?;
+    send_by(net, route.with_traffic_class(traffic_class), key, segment)
+}
+
+/// Sends the RST that answers a segment for which there is no connection, but perhaps a listener. As in Linux, it has the segment's
+/// Diffserv field, and the mark of the segment, if those are to be reflected, or of the listener.
+pub(crate) fn send_reset(
+    net: &Net,
+    listener: Option<&Socket>,
+    arrived: &Arrived<'_>,
+    segment: &SegmentOut,
+) -> Result {
     let key = &arrived.key;
     let interface = answer_interface(key.remote, arrived.interfaces(), 0);
     let protocol = instance().protocol;
-    let route = Route::find::<Rtcpfsm>(net, None, key, interface, 0, protocol)?;
+    let own = listener.map_or(0, |listener| listener.mark());
+    let mark = reply_mark(net, key.remote, arrived.skb.mark(), own);
+    let route = Route::find::<Rtcpfsm>(net, None, key, interface, mark, protocol)?;
     let diffserv = arrived.skb.diffserv(!key.remote.is_v4());
     send_by(net, route.with_traffic_class(diffserv), key, segment)
 }
