@@ -34,10 +34,11 @@ forgotten() {
 	opens "$1" "$2" && lose && tell host reset "h$2" && mend && tell peer send "p$2" 10 &&
 		[[ $(tell peer error "p$2") == *'Connection reset'* ]]
 }
+calls_itself() { tell host connect "c$2" "$1" "$2" && tell host accept "a$2" "l$2" && tell host close "c$2" && tell host close "a$2"; }
 # refused ADDRESS: the RST for a marked segment has its mark.
 refused() { [[ $(tell host connect none "$1" 9) == *'Connection refused'* ]]; }
 
-begin 10
+begin 12
 setup_ns host peer
 # The neighbours know each other: what asks for them may be lost, too.
 in_batch "$host" <<-END
@@ -77,4 +78,8 @@ check 'a SYN-ACK has the priority of its listener, IPv4' opens 10.9.1.1 7004
 check 'a SYN-ACK has the priority of its listener, IPv6' opens fd09:1::1 7006
 # So that the connections can end.
 mend
+# By this device pass packets of sockets alone, and nobody has to ask for a neighbour.
+tell host owned lo >/dev/null
+check 'a SYN-ACK is of its listener, IPv4' calls_itself 10.9.1.1 7004
+check 'a SYN-ACK is of its listener, IPv6' calls_itself fd09:1::1 7006
 finish

@@ -16,6 +16,7 @@
  *   accept-many COUNT LISTENER           their other ends, accepted.0 ..
  *   close-all PREFIX                     every socket whose name starts so
  *   device NAME                          sockets that are made from now on are bound to it; "none": to none
+ *   owned DEVICE                         from now on nothing leaves by it that is not of a socket of user 0's
  *   mark N, priority N                   theirs (SO_MARK, SO_PRIORITY)
  *
  * RTCPFSM_PROTO names the protocol, 253 if unset. An address with a colon is IPv6.
@@ -24,16 +25,20 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MAX_SOCKETS 8192
@@ -255,6 +260,27 @@ static void act(const char *command, int index, const char *argument)
 	}
 }
 
+/* A program at the way out of the device that drops what has no socket, or another user's. */
+static int only_owned(const char *name)
+{
+	struct bpf_insn code[] = {
+		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_get_socket_uid },
+		{ .code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = BPF_REG_0, .off = 1 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 2 /* TCX_DROP */ },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr load = {}, link = {};
+
+	load.prog_type = BPF_PROG_TYPE_SCHED_CLS;
+	load.insns = (uintptr_t)code;
+	load.insn_cnt = sizeof(code) / sizeof(code[0]);
+	load.license = (uintptr_t)"GPL";
+	link.link_create.prog_fd = syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load));
+	link.link_create.target_ifindex = if_nametoindex(name);
+	link.link_create.attach_type = 47; /* BPF_TCX_EGRESS, which old headers lack */
+	return syscall(SYS_bpf, BPF_LINK_CREATE, &link, sizeof(link));
+}
+
 static void obey(char *line)
 {
 	char command[16] = "", a[64] = "", b[64] = "", c[16] = "", d[16] = "", name[48];
@@ -303,6 +329,10 @@ static void obey(char *line)
 		answer("ok %d", words);
 	} else if (!strcmp(command, "device") && words == 2) {
 		snprintf(device, sizeof(device), "%s", strcmp(a, "none") ? a : "");
+		answer("ok");
+	} else if (!strcmp(command, "owned") && words == 2) {
+		if (only_owned(a) < 0)
+			return fail(command);
 		answer("ok");
 	} else if ((!strcmp(command, "mark") || !strcmp(command, "priority")) && words == 2) {
 		*(command[0] == 'm' ? &mark : &priority) = atoi(a);

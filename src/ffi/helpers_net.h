@@ -158,9 +158,9 @@ struct rtcpfsm_fields {
 	u32 mark;
 	u32 priority;
 };
-int rtcpfsm_send_v4(struct net *net, struct sk_buff *skb, struct dst_entry *dst, __be32 saddr,
+int rtcpfsm_send_v4(struct net *net, struct sock *sk, struct sk_buff *skb, struct dst_entry *dst, __be32 saddr,
 		    __be32 daddr, const struct rtcpfsm_fields *fields, u8 proto);
-int rtcpfsm_send_v6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
+int rtcpfsm_send_v6(struct net *net, struct sock *sk, struct sk_buff *skb, struct dst_entry *dst,
 		    const struct in6_addr *saddr, const struct in6_addr *daddr,
 		    const struct rtcpfsm_fields *fields, u8 proto);
 void rtcpfsm_ip_fields(const struct sock *sk, bool v4, struct rtcpfsm_fields *fields);

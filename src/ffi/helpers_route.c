@@ -62,7 +62,12 @@ __rust_helper struct dst_entry *rtcpfsm_route_v6(struct net *net, const struct s
 	}
 	return xfrm_lookup_route(net, dst, flowi6_to_flowi(&fl6), sk, 0);
 }
-__rust_helper int rtcpfsm_send_v4(struct net *net, struct sk_buff *skb, struct dst_entry *dst, __be32 saddr,
+/* The packet is this socket's for those who look at it on its way; it holds it, but takes none of its memory. */
+static struct sock *owner_of(struct sk_buff *skb, struct sock *sk)
+{
+	return skb_set_owner_sk_safe(skb, sk) ? sk : NULL;
+}
+__rust_helper int rtcpfsm_send_v4(struct net *net, struct sock *sk, struct sk_buff *skb, struct dst_entry *dst, __be32 saddr,
 		    __be32 daddr, const struct rtcpfsm_fields *fields, u8 proto)
 {
 	struct iphdr *iph = skb_push(skb, sizeof(*iph));
@@ -82,9 +87,9 @@ __rust_helper int rtcpfsm_send_v4(struct net *net, struct sk_buff *skb, struct d
 	skb->mark = fields->mark;
 	skb->priority = fields->priority;
 	skb_dst_set(skb, dst);
-	return ip_local_out(net, NULL, skb);
+	return ip_local_out(net, owner_of(skb, sk), skb);
 }
-__rust_helper int rtcpfsm_send_v6(struct net *net, struct sk_buff *skb, struct dst_entry *dst,
+__rust_helper int rtcpfsm_send_v6(struct net *net, struct sock *sk, struct sk_buff *skb, struct dst_entry *dst,
 		    const struct in6_addr *saddr, const struct in6_addr *daddr, const struct rtcpfsm_fields *fields,
 		    u8 proto)
 {
@@ -101,7 +106,7 @@ __rust_helper int rtcpfsm_send_v6(struct net *net, struct sk_buff *skb, struct d
 	skb->mark = fields->mark;
 	skb->priority = fields->priority;
 	skb_dst_set(skb, dst);
-	return ip6_local_out(net, NULL, skb);
+	return ip6_local_out(net, owner_of(skb, sk), skb);
 }
 __rust_helper void rtcpfsm_ip_fields(const struct sock *sk, bool v4, struct rtcpfsm_fields *fields)
 {

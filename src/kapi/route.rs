@@ -8,7 +8,7 @@ use super::netns::Net;
 use super::skb::Skb;
 use super::sock::{Protocol, Sock};
 use crate::src::ffi::bindings;
-use core::ptr::{null, NonNull};
+use core::ptr::{null, null_mut, NonNull};
 use kernel::prelude::*;
 
 /// A route for a segment that no full socket sends.
@@ -171,16 +171,24 @@ impl Route {
         this
     }
 
-    /// Sends a finished segment this way. It may be lost, as any segment may.
-    pub(crate) fn send(self, net: &Net, skb: Skb, protocol: u8) {
+    /// Sends a finished segment this way. It may be lost, as any segment may. `listener`: whose it is, for cgroups and filters.
+    pub(crate) fn send<P: Protocol>(
+        self,
+        net: &Net,
+        listener: Option<&Sock<P>>,
+        skb: Skb,
+        protocol: u8,
+    ) {
+        let sk = listener.map_or(null_mut(), |sk| sk.raw());
         // The packet takes the route's reference along.
         let this = core::mem::ManuallyDrop::new(self);
         let skb = skb.into_raw();
-        // SAFETY: The packet and the route are ours and given away.
+        // SAFETY: The packet and the route are ours and given away. The socket is alive, and the packet takes a reference of it.
         unsafe {
             if this.destination.is_v4() {
                 bindings::rtcpfsm_send_v4(
                     net.as_ptr(),
+                    sk,
                     skb,
                     this.dst.as_ptr(),
                     this.source.as_v4(),
@@ -192,6 +200,7 @@ impl Route {
                 let (s, d) = (this.source.to_in6(), this.destination.to_in6());
                 bindings::rtcpfsm_send_v6(
                     net.as_ptr(),
+                    sk,
                     skb,
                     this.dst.as_ptr(),
                     &s,

@@ -49,7 +49,7 @@ pub(super) fn answer(
     listener.shared().note_cookie(now);
     PerNet::of(net).counters().drop(DropReason::SynCookieSent);
     // If it is lost, the peer's SYN comes again.
-    let _ = tx::send_by(net, route, key, &segment);
+    let _ = tx::send_by(net, Some(listener), route, key, &segment);
 }
 
 /// An ACK for a listener: if it brings a cookie back, it opens a connection. If it does not, `Continue`: the listener knows no

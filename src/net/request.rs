@@ -218,7 +218,7 @@ pub(crate) fn open(
         return Ok(());
     }
     // If it does not leave now, the timer sends it again.
-    let _ = tx::send_by(net, route, key, &segment);
+    let _ = tx::send_by(net, Some(&**listener), route, key, &segment);
     Ok(())
 }
 

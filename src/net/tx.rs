@@ -95,7 +95,7 @@ pub(crate) fn send_sockless(
 ) -> Result {
     let protocol = instance().protocol;
     let route = Route::find(net, Some(listener), key, interface, mark, protocol)?;
-    send_by(net, route, key, segment)
+    send_by(net, Some(listener), route, key, segment)
 }
 
 /// Sends an ACK of TIME-WAIT.
@@ -109,7 +109,13 @@ pub(crate) fn send_waiting(
 ) -> Result {
     let protocol = instance().protocol;
     let route = Route::find::<Rtcpfsm>(net, None, key, interface, mark, protocol)?;
-    send_by(net, route.with_traffic_class(traffic_class), key, segment)
+    send_by(
+        net,
+        None,
+        route.with_traffic_class(traffic_class),
+        key,
+        segment,
+    )
 }
 
 /// Sends the RST that answers a segment for which there is no connection, but perhaps a listener. As in Linux, it has the segment's
@@ -127,17 +133,29 @@ pub(crate) fn send_reset(
     let mark = reply_mark(net, key.remote, arrived.skb.mark(), own);
     let route = Route::find::<Rtcpfsm>(net, None, key, interface, mark, protocol)?;
     let diffserv = arrived.skb.diffserv(!key.remote.is_v4());
-    send_by(net, route.with_traffic_class(diffserv), key, segment)
+    send_by(
+        net,
+        listener,
+        route.with_traffic_class(diffserv),
+        key,
+        segment,
+    )
 }
 
 /// As [`send_sockless`], by a way that is known already.
-pub(crate) fn send_by(net: &Net, route: Route, key: &Key, segment: &SegmentOut) -> Result {
+pub(crate) fn send_by(
+    net: &Net,
+    listener: Option<&Socket>,
+    route: Route,
+    key: &Key,
+    segment: &SegmentOut,
+) -> Result {
     let protocol = instance().protocol;
     let mut skb = header(key, segment, 0).ok_or(ENOMEM)?;
     if !skb.set_checksum(key.local, key.remote, protocol, route.is_loopback()) {
         return Err(ENOMEM);
     }
-    route.send(net, skb, protocol);
+    route.send(net, listener, skb, protocol);
     Ok(())
 }
 
