@@ -63,12 +63,18 @@ static int ip_header(uint8_t *packet, int proto, int len, const char *from, cons
 	return header;
 }
 
+/* An IPv4 header was changed. */
+static void sum_header(uint8_t *packet)
+{
+	put16(packet + 10, 0);
+	put16(packet + 10, fold(sum(0, packet, 20)));
+}
+
 static void set_ttl(uint8_t *packet, int ttl)
 {
 	if (packet[0] >> 4 == 4) {
 		packet[8] = ttl;
-		put16(packet + 10, 0);
-		put16(packet + 10, fold(sum(0, packet, 20)));
+		sum_header(packet);
 	} else {
 		packet[7] = ttl;
 	}
@@ -78,8 +84,7 @@ static void set_tos(uint8_t *packet, int tos)
 {
 	if (packet[0] >> 4 == 4) {
 		packet[1] = tos;
-		put16(packet + 10, 0);
-		put16(packet + 10, fold(sum(0, packet, 20)));
+		sum_header(packet);
 	} else {
 		packet[0] |= tos >> 4;
 		packet[1] |= tos << 4;

@@ -44,6 +44,18 @@ pub(crate) enum IcmpOutcome {
     Hard,
 }
 
+impl IcmpKind {
+    /// What a program is told of it; `None`: nothing.
+    pub(crate) fn error(self) -> Option<ConnError> {
+        match self {
+            IcmpKind::Unreachable(CODE_FRAGMENTATION_NEEDED) => None,
+            IcmpKind::Unreachable(code) => Some(ConnError::Unreachable(code)),
+            IcmpKind::TimeExceeded => Some(ConnError::TimeExceeded),
+            IcmpKind::ParameterProblem => Some(ConnError::ParameterProblem),
+        }
+    }
+}
+
 impl<L: RecordList> Tcb<L> {
     /// Whether an ICMP error that quotes this sequence number can be about a segment of ours: only what is in flight can have met
     /// an error (MUST-54, RFC 5927 4.1).
@@ -67,11 +79,8 @@ impl<L: RecordList> Tcb<L> {
             out.note(DropReason::IcmpNotInFlight);
             return IcmpOutcome::Ignored;
         }
-        let error = match icmp.kind {
-            IcmpKind::Unreachable(CODE_FRAGMENTATION_NEEDED) => return IcmpOutcome::Ignored,
-            IcmpKind::Unreachable(code) => ConnError::Unreachable(code),
-            IcmpKind::TimeExceeded => ConnError::TimeExceeded,
-            IcmpKind::ParameterProblem => ConnError::ParameterProblem,
+        let Some(error) = icmp.kind.error() else {
+            return IcmpOutcome::Ignored;
         };
         let opening = matches!(self.state(), State::SynSent | State::SynReceived);
         if opening && matches!(error, ConnError::Unreachable(_)) {

@@ -2,7 +2,7 @@
 //! Safe wrappers of what the kernel crate lacks for a network protocol. All `unsafe` code of the module is here.
 //!
 //! [`sock`], [`guard`], [`stream`], [`splice`], [`options`], [`stamps`], [`wait`] and [`proto`] are sockets; [`skb`], [`ip`], [`route`],
-//! [`offload`] and [`hold`] packets and their ways; [`hash`] and [`small`] the objects that connections are found as; [`netns`],
+//! [`offload`] and [`hold`] packets and their ways; [`hash`], [`head`] and [`small`] the objects that connections are found as; [`netns`],
 //! [`proc`], [`sysctl`] and [`percpu`] what each network namespace has; [`lock`], [`published`],
 //! [`snapshot`] and [`word`] what is shared, and how.
 
@@ -10,6 +10,7 @@ pub(crate) mod addr;
 pub(crate) mod global;
 pub(crate) mod guard;
 pub(crate) mod hash;
+mod head;
 pub(crate) mod hold;
 pub(crate) mod ip;
 mod layout;

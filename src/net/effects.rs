@@ -312,7 +312,7 @@ pub(crate) fn bury(sk: &mut Locked<'_>) {
     }
 }
 
-/// What a program is told of a failed connection.
+/// What the program of this socket is told of an error of its connection.
 fn why(sk: &Locked<'_>, error: ConnError) -> Error {
     match error {
         // Where nobody answers, ICMP may have told why.

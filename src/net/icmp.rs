@@ -6,7 +6,7 @@
 
 use super::tables::Object;
 use super::{effects, instance, request, Locked, Socket};
-use crate::src::fsm::{ConnError, DropReason, IcmpError, IcmpKind, SeqNumber, State};
+use crate::src::fsm::{DropReason, IcmpError, IcmpKind, SeqNumber, State};
 use crate::src::kapi::hash::Key;
 use crate::src::kapi::ip::IcmpError as Message;
 use crate::src::kapi::ip::IcmpKind as Kind;
@@ -122,11 +122,8 @@ fn queue(sk: &Locked<'_>, message: &Message<'_>, report: Report) {
     if !opening || !sk.sk().wants_soft_errors() || !sk.tcb.is_in_flight(report.quoted) {
         return;
     }
-    let error = match report.kind {
-        Kind::Unreachable(code) => ConnError::Unreachable(code),
-        Kind::TimeExceeded => ConnError::TimeExceeded,
-        Kind::ParameterProblem => ConnError::ParameterProblem,
-        Kind::TooBig | Kind::Redirect | Kind::Other => return,
+    let Some(error) = for_machine(report.kind).and_then(IcmpKind::error) else {
+        return;
     };
     let key = sk.sk().key();
     let error = effects::conn_errno(error, !key.remote.is_v4());
@@ -158,14 +155,23 @@ pub(super) fn deferred(sk: &mut Locked<'_>) {
     }
 }
 
+/// What the machine is told of; `None`: of nothing.
+fn for_machine(kind: Kind) -> Option<IcmpKind> {
+    match kind {
+        Kind::Unreachable(code) => Some(IcmpKind::Unreachable(code)),
+        Kind::TimeExceeded => Some(IcmpKind::TimeExceeded),
+        Kind::ParameterProblem => Some(IcmpKind::ParameterProblem),
+        // The path MTU and the first hop are routing's. RFC 9293 3.9.2.2, MUST-55: source quench and all the others.
+        Kind::TooBig | Kind::Redirect | Kind::Other => None,
+    }
+}
+
 fn handle(sk: &mut Locked<'_>, report: Report) {
-    let kind = match report.kind {
-        Kind::Unreachable(code) => IcmpKind::Unreachable(code),
-        Kind::TooBig => return too_big(sk, report),
-        Kind::TimeExceeded => IcmpKind::TimeExceeded,
-        Kind::ParameterProblem => IcmpKind::ParameterProblem,
-        // RFC 9293 3.9.2.2, MUST-55: source quench and all the others.
-        Kind::Redirect | Kind::Other => return,
+    if report.kind == Kind::TooBig {
+        return too_big(sk, report);
+    }
+    let Some(kind) = for_machine(report.kind) else {
+        return;
     };
     let error = IcmpError {
         kind,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Segments coming in: verified, their object found and locked, the machine asked (RFC 9293 3.10.7).
+//! Segments coming in (RFC 9293 3.10.7): [`verify`]d, read, given to their object by [`dispatch`], shown to the program's filters
+//! ([`admits`]), and, with the socket locked, to the machine ([`meet`]).
 //!
 //! Runs in softirq, or for the backlog of a socket in the process that owned it. Locks: see [`super`].
 
